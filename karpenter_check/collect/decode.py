@@ -1,0 +1,104 @@
+"""Bytes to typed objects. A page is decoded whole; where that fails, item by item, so that one bad object costs one object."""
+
+import json
+import re
+from collections.abc import Iterator
+from types import GenericAlias
+from typing import Any
+
+import msgspec
+
+from karpenter_check.collect.resources import RESOURCES
+from karpenter_check.snapshot import Kind
+
+_WHERE = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?", re.DOTALL)
+
+
+class Head(msgspec.Struct, rename="camel"):
+    """What tells objects apart before they are decoded."""
+
+    kind: str = ""
+    api_version: str = ""
+    metadata: "HeadMetadata | None" = None
+
+
+class HeadMetadata(msgspec.Struct, rename="camel"):
+    """Of `metadata`, the name."""
+
+    name: str = ""
+    generate_name: str = ""
+    namespace: str = ""
+
+
+_HEAD = msgspec.json.Decoder(Head)
+_RAW_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
+_OBJECTS: dict[Kind, msgspec.json.Decoder[Any]] = {}
+_PAGES: dict[Kind, msgspec.json.Decoder[Any]] = {}
+for _kind, _resource in RESOURCES.items():
+    _OBJECTS[_kind] = msgspec.json.Decoder(_resource.type)
+    _PAGES[_kind] = msgspec.json.Decoder(GenericAlias(list, (_resource.type,)))
+
+
+def explain(error: Exception) -> str:
+    """A decoder's complaint in the words of the API: the field first, then what is wrong with it."""
+    if isinstance(error, RecursionError):
+        return "is nested too deeply"
+    form = _WHERE.fullmatch(str(error))
+    what = (form["what"] if form else str(error)).replace("`", "")
+    what = (
+        what.replace("Expected object", "expected an object")
+        .replace("Expected array", "expected a list")
+        .replace("Expected str", "expected a string")
+    )
+    return f"{form['path']}: {what}" if form and form["path"] else what
+
+
+def head_of(raw: msgspec.Raw | bytes) -> Head:
+    """Kind and name of an object; what of them is not a string reads as empty."""
+    try:
+        return _HEAD.decode(raw)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return Head()
+
+
+def items_of(raw: msgspec.Raw | bytes) -> list[msgspec.Raw]:
+    """The items of a list; null is an empty one. Raises msgspec.ValidationError where it is none."""
+    return [] if bytes(raw) == b"null" else _RAW_ITEMS.decode(raw)
+
+
+def decode_page(kind: Kind, raw: msgspec.Raw | bytes) -> list[Any] | None:
+    """All objects of a page, or None if one of them does not decode."""
+    try:
+        decoded: list[Any] = _PAGES[kind].decode(raw)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return None
+    return decoded
+
+
+def decode_object(kind: Kind, raw: msgspec.Raw | bytes) -> Any:
+    """One object; where it does not decode as it is, without its nulls, which mean absent everywhere in the API.
+
+    Raises msgspec.ValidationError, RecursionError or UnicodeDecodeError.
+    """
+    try:
+        return _OBJECTS[kind].decode(raw)
+    except msgspec.ValidationError:
+        return _OBJECTS[kind].decode(msgspec.json.encode(_without_nulls(json.loads(bytes(raw)))))
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(part) for key, part in value.items() if part is not None}
+    if isinstance(value, list):
+        return [_without_nulls(part) for part in value if part is not None]
+    return value
+
+
+def documents(text: bytes) -> Iterator[bytes]:
+    """The JSON values that stand one after another in a text. Raises json.JSONDecodeError where one is malformed."""
+    decoder, position = json.JSONDecoder(), 0
+    string = text.decode()
+    while position < len(string):
+        _, end = decoder.raw_decode(string, position)
+        yield string[position:end].encode()
+        position = end + len(string[end:]) - len(string[end:].lstrip())

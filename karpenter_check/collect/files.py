@@ -1,0 +1,205 @@
+"""A snapshot from what kubectl printed, from manifests, or from a snapshot file."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from karpenter_check.collect.clock import newest_time
+from karpenter_check.collect.decode import explain, head_of, items_of
+from karpenter_check.collect.gathering import Gathering
+from karpenter_check.collect.refusal import UnreadableInput
+from karpenter_check.collect.resources import kind_of
+from karpenter_check.collect.sources import Source, list_folder, read_source, split
+from karpenter_check.snapshot import LOOSE_MANIFESTS, NO_TIME, CollectionError, Coverage, Kind, Snapshot, Status, Version
+from karpenter_check.snapshot.version import parse_version
+
+SCHEMA = "karpenter-check/snapshot/v1"
+_DISCOVERY = {"APIGroupList", "APIResourceList", "APIVersions", "APIGroup"}
+
+
+class _Document(msgspec.Struct, rename="camel"):
+    """The outside of a document: an object, a list, a snapshot file or a discovery answer."""
+
+    kind: str = ""
+    api_version: str = ""
+    schema: str = ""
+    items: msgspec.Raw = msgspec.Raw()
+    git_version: str = ""
+
+
+class _SnapshotFile(msgspec.Struct, rename="camel"):
+    """Our own snapshot file."""
+
+    taken_at: datetime
+    lists: dict[str, msgspec.Raw]
+    coverage: dict[Kind, Coverage] = {}
+    cluster: str = ""
+    kubernetes_version: str = ""
+    karpenter_version: str = ""
+    errors: list[CollectionError] = []
+
+
+@dataclass(frozen=True)
+class FileInput:
+    """A snapshot from files, and what to tell the user about how it was read."""
+
+    snapshot: Snapshot
+    ignored: int
+    """Files and folders that were not read."""
+    skipped: int
+    """Objects of kinds that are not read."""
+    legacy: int
+    """Objects of Karpenter's alpha API."""
+    cluster_without_karpenter: bool
+    """Whether this is a cluster (no loose manifests) that serves neither karpenter.sh/v1 nor v1beta1."""
+    guessed_time: bool
+    """Whether the time of the snapshot was taken from its objects."""
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.gathering = Gathering()
+        self.listed: set[Kind] = set()
+        self.loose: set[Kind] = set()
+        self.file: _SnapshotFile | None = None
+        self.kubernetes_version = ""
+        self.newest: datetime | None = None
+        self.lists = False
+
+    def read(self, source: Source) -> None:
+        for raw in split(source):
+            try:
+                document = msgspec.json.decode(raw, type=_Document)
+            except (msgspec.MsgspecError, RecursionError) as error:
+                if head_of(raw).kind or not raw.lstrip().startswith(b"["):
+                    raise UnreadableInput(f"{source.name}: is no Kubernetes object: {explain(error)}") from error
+                raise UnreadableInput(f"{source.name}: is a bare list; a List or one object per document is expected") from error
+            self._take(document, raw, source.name)
+
+    def _take(self, document: _Document, raw: bytes, source: str) -> None:
+        if document.schema:
+            self._take_snapshot_file(document.schema, raw, source)
+        elif document.kind in _DISCOVERY:
+            pass
+        elif not document.kind and document.git_version:
+            self.kubernetes_version = document.git_version
+        elif document.kind.endswith("List") and bytes(document.items):
+            self._take_list(document, document.items, source)
+        else:
+            try:
+                kind = self.gathering.add_unsorted(raw, source)
+            except ValueError as error:
+                raise UnreadableInput(f"{source}: {error}") from error
+            if kind:
+                self.loose.add(kind)
+                self._note_time(raw)
+
+    def _take_list(self, document: _Document, items: msgspec.Raw, source: str) -> None:
+        self.lists = True
+        of_type = kind_of(document.kind.removesuffix("List"), document.api_version)
+        try:
+            if of_type and of_type is not Kind.NODECLASS:
+                self.gathering.add_page(of_type, items, source)
+                self.listed.add(of_type)
+                for raw in items_of(items):
+                    self._note_time(raw)
+                return
+            for position, raw in enumerate(items_of(items)):
+                try:
+                    kind = self.gathering.add_unsorted(raw, source)
+                except ValueError as error:
+                    self.gathering.errors.append(CollectionError(source, f"items[{position}] {error}"))
+                    continue
+                if kind:
+                    self.listed.add(kind)
+                    self._note_time(raw)
+        except msgspec.MsgspecError as error:
+            raise UnreadableInput(f"{source}: {document.kind}.items: {explain(error)}") from error
+        if of_type is Kind.NODECLASS:
+            self.listed.add(of_type)
+
+    def _take_snapshot_file(self, schema: str, raw: bytes, source: str) -> None:
+        if schema != SCHEMA:
+            raise UnreadableInput(
+                f"{source}: its schema is {schema!r}, this version reads {SCHEMA!r}; use the karpenter-check that wrote it, or a newer one"
+            )
+        if self.file is not None:
+            raise UnreadableInput(f"{source}: a second snapshot file; scan one at a time")
+        try:
+            self.file = msgspec.json.decode(raw, type=_SnapshotFile)
+            for name, items in self.file.lists.items():
+                if name not in set(Kind):
+                    raise UnreadableInput(f"{source}: lists.{name}: not a kind that is read")
+                self.gathering.add_page(Kind(name), items, source)
+        except msgspec.MsgspecError as error:
+            raise UnreadableInput(f"{source}: the snapshot file is damaged: {explain(error)}") from error
+
+    def _note_time(self, raw: msgspec.Raw | bytes) -> None:
+        time = newest_time(raw)
+        if time and (self.newest is None or time > self.newest):
+            self.newest = time
+
+    def coverage(self, *, complete: bool) -> dict[Kind, Coverage]:
+        """By design: listed kinds are complete, loose ones partial, and with `complete` everything was asked for."""
+        covered = {}
+        for kind in Kind:
+            if self.file and kind in self.file.coverage:
+                stated = self.file.coverage[kind]
+                covered[kind] = self.gathering.coverage_of(kind, stated.status, stated.reason)
+            elif complete or kind in self.listed:
+                covered[kind] = self.gathering.coverage_of(kind)
+            elif kind in self.loose:
+                covered[kind] = self.gathering.coverage_of(kind, Status.PARTIAL, LOOSE_MANIFESTS)
+            else:
+                covered[kind] = Coverage(Status.NOT_COLLECTED, 0, "not in the input")
+        return covered
+
+
+def read_files(
+    paths: Iterable[Path | None], *, complete: bool = False, at: datetime | None = None, karpenter_version: Version | None = None
+) -> FileInput:
+    """The snapshot that the files hold together; None among the paths is standard input.
+
+    `complete` says that every kind was asked for, so kinds that do not appear are empty. `at` is the time it was taken.
+    Raises UnreadableInput where a named file, or everything in a folder, cannot be read; what cannot be read in a folder or a
+    list beside what can becomes a collection error.
+    """
+    reader, ignored, first_refusal = _Reader(), 0, None
+    for path in paths:
+        if path is None or not path.is_dir():
+            reader.read(read_source(path))
+            continue
+        folder = list_folder(path)
+        ignored += folder.ignored
+        for file in folder.files:
+            try:
+                reader.read(read_source(file))
+            except UnreadableInput as refusal:
+                first_refusal = first_refusal or refusal
+                source, _, message = str(refusal).partition(": ")
+                reader.gathering.errors.append(CollectionError(source, message))
+    gathering, stated = reader.gathering, reader.file
+    if gathering.errors and not (gathering.count or gathering.legacy or gathering.ignored):
+        raise first_refusal or UnreadableInput(str(gathering.errors[0]))
+    coverage = reader.coverage(complete=complete)
+    clusterlike = reader.lists or stated is not None or complete
+    without = gathering.legacy and not gathering.objects[Kind.NODEPOOL] and clusterlike
+    absent = stated is not None and coverage[Kind.NODEPOOL].status is Status.ABSENT
+    return FileInput(
+        snapshot=gathering.snapshot(
+            at or (stated.taken_at if stated else None) or reader.newest or NO_TIME,
+            coverage,
+            cluster=stated.cluster if stated else "",
+            kubernetes_version=(stated.kubernetes_version if stated else "") or reader.kubernetes_version,
+            karpenter_version=(parse_version(stated.karpenter_version) if stated else None) or karpenter_version,
+            errors=tuple(stated.errors) if stated else (),
+        ),
+        ignored=ignored,
+        skipped=gathering.ignored.total(),
+        legacy=gathering.legacy.total(),
+        cluster_without_karpenter=bool(without or absent),
+        guessed_time=at is None and stated is None,
+    )

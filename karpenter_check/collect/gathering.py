@@ -1,0 +1,172 @@
+"""Objects as they come in, from a cluster or from files, until they are a snapshot."""
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from karpenter_check.collect.decode import decode_object, decode_page, explain, head_of, items_of
+from karpenter_check.collect.resources import LEGACY_KINDS, kind_of
+from karpenter_check.snapshot import CollectionError, Coverage, Kind, Snapshot, Status, Version
+from karpenter_check.snapshot.pod import PodShape, PodShapes
+from karpenter_check.snapshot.quantity import amounts
+from karpenter_check.snapshot.version import image_version
+from karpenter_check.snapshot.workload import Deployment
+
+_KARPENTER_LABEL = ("app.kubernetes.io/name", "karpenter")
+
+
+class Gathering:
+    """What has come in so far."""
+
+    def __init__(self) -> None:
+        self.objects: dict[Kind, dict[tuple[str, str, str], Any]] = {kind: {} for kind in Kind}
+        self.errors: list[CollectionError] = []
+        self.failed: Counter[Kind] = Counter()
+        self.ignored: Counter[str] = Counter()
+        """Objects of kinds that are not read, by kind."""
+        self.legacy: Counter[str] = Counter()
+        """Objects of Karpenter's alpha API, by kind."""
+        self._shapes = PodShapes()
+        self._daemonset_shapes: dict[tuple[str, str], PodShape] = {}
+
+    def add_page(self, kind: Kind, items: msgspec.Raw | bytes, source: str) -> int:
+        """Take all items of one kind's list; return how many there were. Raises msgspec.ValidationError where it is no list."""
+        page = decode_page(kind, items)
+        if page is not None:
+            for entry in page:
+                self._keep(kind, entry, source)
+            return len(page)
+        raws = items_of(items)
+        for raw in raws:
+            self.add(kind, raw, source)
+        return len(raws)
+
+    def add(self, kind: Kind, raw: msgspec.Raw | bytes, source: str) -> None:
+        """Take one object; one that does not decode becomes a collection error."""
+        try:
+            decoded = decode_object(kind, raw)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            self.refuse(kind, raw, source, explain(error))
+        else:
+            self._keep(kind, decoded, source)
+
+    def add_unsorted(self, raw: msgspec.Raw | bytes, source: str) -> Kind | None:
+        """Take an object of whatever kind it says; return the kind that it was read as, if it is one that is read.
+
+        Raises ValueError for one that says no kind.
+        """
+        head = head_of(raw)
+        if not head.kind:
+            raise ValueError("is no Kubernetes object: it has no kind")
+        kind = kind_of(head.kind, head.api_version)
+        if kind:
+            self.add(kind, raw, source)
+        elif head.kind in LEGACY_KINDS and head.api_version.startswith("karpenter."):
+            self.legacy[head.kind] += 1
+        else:
+            self.ignored[head.kind] += 1
+        return kind
+
+    def refuse(self, kind: Kind, raw: msgspec.Raw | bytes, source: str, message: str) -> None:
+        """Note an object that could not be read."""
+        metadata = head_of(raw).metadata
+        name = "/".join(part for part in (metadata.namespace, metadata.name) if part) if metadata else ""
+        self.failed[kind] += 1
+        self.errors.append(CollectionError(source, message, str(kind), name))
+
+    def _keep(self, kind: Kind, decoded: Any, source: str) -> None:
+        if kind is Kind.EVENT:
+            self.objects[kind][str(len(self.objects[kind])), "", ""] = decoded
+            return
+        metadata = decoded.metadata
+        try:
+            if not metadata.name:
+                raise ValueError("metadata.name is missing")
+            kept = self._checked(kind, decoded)
+        except ValueError as error:
+            self.failed[kind] += 1
+            name = "/".join(part for part in (metadata.namespace, metadata.name) if part)
+            self.errors.append(CollectionError(source, str(error), str(kind), name))
+        else:
+            self.objects[kind][decoded.kind if kind is Kind.NODECLASS else "", metadata.namespace, metadata.name] = kept
+
+    def _checked(self, kind: Kind, decoded: Any) -> Any:
+        """The object as a snapshot keeps it, its quantities known to be some. Raises ValueError that names the field."""
+        metadata = decoded.metadata
+        try:
+            match kind:
+                case Kind.POD:
+                    return self._shapes.share(decoded)
+                case Kind.DAEMONSET:
+                    shape, _ = self._shapes.shape(decoded.spec.template.spec, limits_as_requests=True)
+                    self._daemonset_shapes[metadata.namespace, metadata.name] = shape
+                case Kind.NODE:
+                    amounts(decoded.status.allocatable)
+                case Kind.NODECLAIM:
+                    amounts(decoded.spec.resources.requests)
+                case _:
+                    pass
+        except ValueError as error:
+            raise ValueError(f"resources: {error}") from None
+        return decoded
+
+    @property
+    def count(self) -> int:
+        """How many objects are kept."""
+        return sum(len(entries) for entries in self.objects.values())
+
+    def karpenter_version(self) -> Version | None:
+        """The version that the image of Karpenter's own Deployment names."""
+        key, value = _KARPENTER_LABEL
+        for deployment in self.objects[Kind.DEPLOYMENT].values():
+            assert isinstance(deployment, Deployment)  # noqa: S101  narrows what the dict cannot say
+            if deployment.metadata.labels.get(key) == value:
+                for container in deployment.spec.template.spec.containers:
+                    if "karpenter" in container.image and (version := image_version(container.image)):
+                        return version
+        return None
+
+    def coverage_of(self, kind: Kind, status: Status = Status.COMPLETE, reason: str = "") -> Coverage:
+        """The coverage of a kind that was listed: partial if some of its objects could not be read."""
+        if status is Status.COMPLETE and self.failed[kind]:
+            status, reason = Status.PARTIAL, f"{self.failed[kind]} could not be read"
+        return Coverage(status, len(self.objects[kind]), reason)
+
+    def snapshot(
+        self,
+        taken_at: datetime,
+        coverage: Mapping[Kind, Coverage],
+        *,
+        cluster: str = "",
+        kubernetes_version: str = "",
+        karpenter_version: Version | None = None,
+        errors: tuple[CollectionError, ...] = (),
+    ) -> Snapshot:
+        """The snapshot of all that came in. `karpenter_version` is taken where no Deployment tells it."""
+
+        def kept(kind: Kind) -> tuple[Any, ...]:
+            return tuple(self.objects[kind].values())
+
+        return Snapshot(
+            taken_at=taken_at,
+            cluster=cluster,
+            kubernetes_version=kubernetes_version,
+            karpenter_version=self.karpenter_version() or karpenter_version,
+            nodes=kept(Kind.NODE),
+            pods=kept(Kind.POD),
+            daemonsets=kept(Kind.DAEMONSET),
+            daemonset_shapes=self._daemonset_shapes,
+            nodepools=kept(Kind.NODEPOOL),
+            nodeclaims=kept(Kind.NODECLAIM),
+            nodeclasses=kept(Kind.NODECLASS),
+            poddisruptionbudgets=kept(Kind.PODDISRUPTIONBUDGET),
+            replicasets=kept(Kind.REPLICASET),
+            deployments=kept(Kind.DEPLOYMENT),
+            statefulsets=kept(Kind.STATEFULSET),
+            events=kept(Kind.EVENT),
+            coverage=coverage,
+            errors=(*errors, *self.errors),
+        )

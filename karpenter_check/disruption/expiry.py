@@ -1,0 +1,54 @@
+"""When a NodeClaim's time to live runs out, and whether that is what ended it.
+
+Since v1 expiry is forceful and leaves no trace: no event, no condition (`nodeclaim/expiration/controller.go`). So that a node
+died of it is inferred.
+"""
+
+from datetime import datetime, timedelta
+
+from karpenter_check.snapshot import NodeClaim, Snapshot
+from karpenter_check.snapshot.duration import duration
+
+_EARLY = timedelta(seconds=5)
+_LATE = timedelta(minutes=2)
+"""How far a deletion may lie from the expiry: clocks differ a little, and the controller may be busy."""
+_INTERRUPTIONS = (
+    "SpotInterrupted", "CapacityReservationInstanceInterrupted", "InstanceStopping", "InstanceTerminating",
+    "InstanceUnhealthy", "TerminatingOnInterruption",
+)  # fmt: skip
+
+
+def time_to_live(snapshot: Snapshot, nodeclaim: NodeClaim) -> timedelta | None:
+    """The claim's own expireAfter (v1), else its v1beta1 NodePool's; None for `Never`."""
+    if nodeclaim.spec.expire_after:
+        return nodeclaim.expire_after
+    nodepool = snapshot.nodepools_by_name.get(nodeclaim.nodepool)
+    return duration(nodepool.spec.disruption.expire_after) if nodepool else None
+
+
+def expiry(snapshot: Snapshot, nodeclaim: NodeClaim) -> datetime | None:
+    """Creation of the NodeClaim (not of its Node) plus its time to live; Karpenter adds no jitter. None if it never expires."""
+    created, lives = nodeclaim.metadata.creation_timestamp, time_to_live(snapshot, nodeclaim)
+    return created + lives if created and lives is not None else None
+
+
+def died_of_expiry(snapshot: Snapshot, nodeclaim: NodeClaim) -> bool:
+    """Whether the claim is being deleted and nothing but its expiry explains it.
+
+    Graceful disruption sets DisruptionReason, interruptions leave an event; a deletion by hand at that very moment cannot be told apart.
+    """
+    deleted, due = nodeclaim.metadata.deletion_timestamp, expiry(snapshot, nodeclaim)
+    if deleted is None or due is None or nodeclaim.condition("DisruptionReason"):
+        return False
+    if not -_EARLY <= deleted - due <= _LATE:
+        return False
+    about = {nodeclaim.name, nodeclaim.status.node_name} - {""}
+    return not any(
+        event.involved_object.name in about for reason in _INTERRUPTIONS for event in snapshot.events_by_reason.get(reason, ())
+    )
+
+
+def forced_end(nodeclaim: NodeClaim) -> datetime | None:
+    """When a claim that is being deleted has its pods deleted by force; None where it drains for ever."""
+    deleted, grace = nodeclaim.metadata.deletion_timestamp, nodeclaim.termination_grace_period
+    return deleted + grace if deleted and grace is not None else None

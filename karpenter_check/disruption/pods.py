@@ -1,0 +1,60 @@
+"""What a pod's own words mean to Karpenter when it disrupts the pod's node.
+
+Source: `pkg/utils/pod/scheduling.go` (1.13).
+"""
+
+from datetime import datetime
+
+from karpenter_check.scheduling.taints import tolerates
+from karpenter_check.snapshot import Pod, Snapshot, Version
+from karpenter_check.snapshot.duration import duration
+from karpenter_check.snapshot.node import Taint
+from karpenter_check.snapshot.workload import PodDisruptionBudget
+
+DISRUPTED_TAINT = Taint("karpenter.sh/disrupted", "NoSchedule")
+_KNOWS_DURATIONS = Version(1, 12)
+
+
+def says_do_not_disrupt(pod: Pod, now: datetime, version: Version | None) -> bool:
+    """Whether the pod's do-not-disrupt annotation holds: `true`, or since 1.12 a positive duration that has not elapsed.
+
+    The duration counts from `status.startTime`; without one it holds. Any other value is ignored by Karpenter. Of an unknown
+    version a duration is taken as one that it knows.
+    """
+    value = pod.metadata.annotations.do_not_disrupt
+    if value == "true":
+        return True
+    lasts = duration(value)
+    if lasts is None or lasts.total_seconds() <= 0 or (version and version < _KNOWS_DURATIONS):
+        return False
+    return pod.start_time is None or now < pod.start_time + lasts
+
+
+def is_mirror(pod: Pod) -> bool:
+    """Whether a node owns it, as it owns its static pods."""
+    return any((owner.kind, owner.api_version) == ("Node", "v1") for owner in pod.metadata.owner_references)
+
+
+def is_waited_for(pod: Pod) -> bool:
+    """Whether a drain waits for the pod to go (`IsWaitingEviction`): not what tolerates the disrupted taint or is static."""
+    if is_mirror(pod) or pod.phase in {"Succeeded", "Failed"}:
+        return False
+    return not any(tolerates(toleration, DISRUPTED_TAINT) for toleration in pod.shape.tolerations)
+
+
+def is_reschedulable(pod: Pod) -> bool:
+    """Whether the pod would have to run elsewhere if its node went (`IsReschedulable`)."""
+    stateful = (pod.metadata.controller.kind if pod.metadata.controller else "") == "StatefulSet"
+    alive = pod.phase not in {"Succeeded", "Failed"}
+    return alive and (pod.active or stateful) and not pod.daemonset_uid and not is_mirror(pod)
+
+
+def budgets_of(snapshot: Snapshot, pod: Pod) -> tuple[PodDisruptionBudget, ...]:
+    """The PodDisruptionBudgets whose selector matches the pod, in its namespace; a missing selector matches nothing."""
+    return tuple(
+        budget
+        for budget in snapshot.poddisruptionbudgets
+        if budget.metadata.namespace == pod.metadata.namespace
+        and budget.spec.selector is not None
+        and budget.spec.selector.matches(pod.metadata.labels)
+    )

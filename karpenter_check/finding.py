@@ -1,0 +1,165 @@
+"""What a rule says: findings, how bad they are, and how sure."""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from karpenter_check.snapshot.event import Event
+from karpenter_check.snapshot.metadata import Ref
+
+__all__ = [
+    "Blame",
+    "Confidence",
+    "EventEvidence",
+    "Evidence",
+    "Finding",
+    "Fix",
+    "Impact",
+    "Occurrence",
+    "Ref",
+    "Severity",
+    "clip",
+    "fingerprint",
+]  # fmt: skip
+
+MAXIMUM_TEXT = 400
+"""Characters of a cluster's own text that a finding keeps; Karpenter writes messages of 76 KB."""
+
+
+class Severity(StrEnum):
+    """How much harm, worst first."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+    INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """0 for critical, to 4 for info."""
+        return list(Severity).index(self)
+
+    def lowered(self, steps: int) -> "Severity":
+        """So many levels less severe, info at the least."""
+        return list(Severity)[min(self.rank + steps, len(Severity) - 1)]
+
+    def at_least(self, other: "Severity") -> bool:
+        """Whether it is as severe as the other, or more."""
+        return self.rank <= other.rank
+
+
+class Confidence(StrEnum):
+    """How it is known: from the state of objects, with events or inference, or also from what no snapshot shows."""
+
+    CERTAIN = "certain"
+    LIKELY = "likely"
+    POSSIBLE = "possible"
+
+
+def clip(text: str, limit: int = MAXIMUM_TEXT) -> str:
+    """The text, cut to `limit` characters with a count of what was cut."""
+    return text if len(text) <= limit else f"{text[:limit]}… (+{len(text) - limit} characters)"
+
+
+class _Value(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A part of a finding, as its JSON shows it."""
+
+
+class EventEvidence(_Value, frozen=True):
+    """An event that bears a finding out, its message cut."""
+
+    reason: str
+    message: str
+    count: int
+    last_seen: datetime | None
+
+
+class Evidence(_Value, frozen=True):
+    """A field of an object with its value and, for a node's labels and taints, who wrote it; or an event."""
+
+    object: Ref | None = None
+    path: str = ""
+    value: str = ""
+    written_by: str = ""
+    event: EventEvidence | None = None
+
+    @classmethod
+    def of_event(cls, event: Event, count: int | None = None) -> "Evidence":
+        """An event; `count` where several alike stand for one."""
+        times = count if count is not None else event.times
+        return cls(event=EventEvidence(event.reason, clip(event.message), times, event.last_seen))
+
+
+class Impact(_Value, frozen=True):
+    """What it costs; what a rule does not know stays out."""
+
+    nodes: int | None = None
+    pods: int | None = None
+    nodeclaims: int | None = None
+    cpu: str | None = None
+    memory: str | None = None
+    share: float | None = None
+    """Part of a node's allocatable, the largest over its resources, 0 to 1."""
+
+
+class Fix(_Value, frozen=True):
+    """A step to take: `stop` the harm, `fix` the cause, `verify`; a command, or words where no command does it."""
+
+    step: str
+    command: str = ""
+    text: str = ""
+    risk: str = ""
+
+
+class Occurrence(_Value, frozen=True):
+    """One place where a finding holds. `uid`, `node` and `reason` tell occurrences apart; metrics count them."""
+
+    object: Ref
+    uid: str = ""
+    node: str = ""
+    reason: str = ""
+    since: datetime | None = None
+
+
+class Blame(msgspec.Struct, frozen=True):
+    """What a finding holds responsible. A finding on that object (and NodePool, if one is named) is its cause."""
+
+    object: Ref
+    nodepool: str = ""
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing wrong, for one owner, one NodePool and one cause, however many pods or nodes show it."""
+
+    object: Ref
+    owner: Ref
+    message: str
+    cause: str
+    """The rule's stable word for what causes it; part of the fingerprint."""
+    nodepool: str = ""
+    severity: Severity | None = None
+    """Where it is not the rule's own."""
+    confidence: Confidence = Confidence.CERTAIN
+    why: str = ""
+    cost: str = ""
+    impact: Impact = Impact()
+    evidence: tuple[Evidence, ...] = ()
+    occurrences: tuple[Occurrence, ...] = ()
+    since: datetime | None = None
+    fix: tuple[Fix, ...] = ()
+    blames: tuple[Blame, ...] = ()
+
+
+def fingerprint(rule: str, finding: Finding) -> str:
+    """`v1:` and 16 hex digits over rule, owner, NodePool and cause: no pod, node, number or time, so that it survives churn."""
+    identity = (rule, finding.owner.kind, finding.owner.namespace, finding.owner.name, finding.nodepool, finding.cause)
+    return f"v1:{hashlib.sha256(msgspec.json.encode(identity)).hexdigest()[:16]}"
+
+
+def earliest(times: Iterable[datetime | None]) -> datetime | None:
+    """The earliest of the times that are known."""
+    return min((time for time in times if time), default=None)

@@ -1,0 +1,65 @@
+"""What a rule is: a function over a snapshot that yields findings, and what its file's name makes of it."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias
+
+from karpenter_check.finding import Finding, Severity
+from karpenter_check.snapshot import Kind, Snapshot
+
+Settings = ParamSpec("Settings")
+DOCS = "https://github.com/karpenter-check/karpenter-check/blob/main/docs/rules"
+
+
+class NotProven(Exception):
+    """A rule raises it, before its first finding, where the snapshot cannot prove anything either way; the message says why."""
+
+
+@dataclass(frozen=True)
+class Rule(Generic[Settings]):
+    """A rule; calling it judges a snapshot. Its keyword-only parameters are its settings."""
+
+    function: Callable[Concatenate[Snapshot, Settings], Iterator[Finding]]
+    severity: Severity
+    needs: frozenset[Kind]
+    since: str
+
+    @property
+    def slug(self) -> str:
+        """The one name: of its function, file, tests, page and metrics label."""
+        return self.function.__name__.replace("_", "-")
+
+    @property
+    def summary(self) -> str:
+        """The first line of its docstring: a sentence about the world."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[0]
+
+    @property
+    def docs_url(self) -> str:
+        """Where its page is."""
+        return f"{DOCS}/{self.slug}.md"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Its settings and their defaults."""
+        parameters = inspect.signature(self.function).parameters.values()
+        return {parameter.name: parameter.default for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
+
+    def __call__(self, snapshot: Snapshot, *args: Settings.args, **kwargs: Settings.kwargs) -> Iterator[Finding]:
+        """What it finds in the snapshot."""
+        return self.function(snapshot, *args, **kwargs)
+
+
+AnyRule: TypeAlias = Rule[Any]
+
+
+def rule(
+    *, severity: Severity, needs: set[Kind], since: str
+) -> Callable[[Callable[Concatenate[Snapshot, Settings], Iterator[Finding]]], Rule[Settings]]:
+    """Make a function a rule: its severity where a finding sets no other, the kinds that it must have seen, the version that brought it."""
+
+    def decorate(function: Callable[Concatenate[Snapshot, Settings], Iterator[Finding]]) -> Rule[Settings]:
+        return Rule(function, severity, frozenset(needs), since)
+
+    return decorate

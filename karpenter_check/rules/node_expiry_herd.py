@@ -1,0 +1,167 @@
+"""Nodes that were born together die together: expiry has no jitter and no budget."""
+
+import shlex
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from karpenter_check.disruption.expiry import expiry
+from karpenter_check.finding import Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity
+from karpenter_check.rule import rule
+from karpenter_check.scheduling.nomination import node_ref
+from karpenter_check.snapshot import Kind, Node, NodeClaim, Pod, Snapshot
+from karpenter_check.snapshot.duration import spoken
+
+_VITAL_NAMES = ("coredns", "kube-dns", "node-local-dns", "webhook")
+
+
+class _Expiring(NamedTuple):
+    due: datetime
+    claim: NodeClaim
+    node: Node
+
+
+@rule(severity=Severity.MEDIUM, needs={Kind.NODE, Kind.POD, Kind.NODEPOOL, Kind.NODECLAIM}, since="0.1.0")
+def node_expiry_herd(
+    snapshot: Snapshot,
+    *,
+    window: timedelta = timedelta(minutes=30),
+    fail_within: timedelta = timedelta(hours=24),
+    warn_within: timedelta = timedelta(days=7),
+    minimum_nodes: int = 5,
+    minimum_share: float = 0.3,
+) -> Iterator[Finding]:
+    """Many nodes of one NodePool, or every replica of one workload, expire within minutes of each other."""
+    expiring = sorted(_expiring(snapshot, warn_within), key=lambda entry: (entry.due, entry.claim.name))
+    by_pool: dict[str, list[_Expiring]] = defaultdict(list)
+    for entry in expiring:
+        by_pool[entry.claim.nodepool].append(entry)
+    for nodepool, entries in by_pool.items():
+        herd = _largest_herd(entries, window)
+        alive = [claim for claim in snapshot.nodeclaims if claim.nodepool == nodepool and not claim.metadata.deletion_timestamp]
+        if len(herd) >= minimum_nodes or (len(herd) >= 3 and len(herd) >= minimum_share * len(alive)):
+            yield _pool_finding(snapshot, nodepool, herd, len(alive), fail_within)
+    for owner, pods in _replicated(snapshot):
+        due = {entry.node.name: entry for entry in expiring}
+        hosts = sorted(
+            (due[name] for name in {pod.node_name for pod in pods} & due.keys()), key=lambda entry: (entry.due, entry.claim.name)
+        )
+        if hosts and all(pod.node_name in due for pod in pods) and hosts[-1].due - hosts[0].due <= window:
+            yield _workload_finding(snapshot, owner, pods, hosts, fail_within)
+
+
+def _expiring(snapshot: Snapshot, within: timedelta) -> Iterator[_Expiring]:
+    for claim in snapshot.nodeclaims:
+        due, node = expiry(snapshot, claim), snapshot.node_of_nodeclaim.get(claim.name)
+        if due and node and not claim.metadata.deletion_timestamp and timedelta() <= due - snapshot.taken_at <= within:
+            yield _Expiring(due, claim, node)
+
+
+def _largest_herd(entries: Sequence[_Expiring], window: timedelta) -> Sequence[_Expiring]:
+    """The most entries, sorted by time, that lie inside one window; the earliest of equals."""
+    best: Sequence[_Expiring] = ()
+    start = 0
+    for end in range(len(entries)):
+        while entries[end].due - entries[start].due > window:
+            start += 1
+        if end - start + 1 > len(best):
+            best = entries[start : end + 1]
+    return best
+
+
+def _replicated(snapshot: Snapshot) -> Iterator[tuple[Ref, list[Pod]]]:
+    """Workloads with two and more pods, none of them Pending, that are there to stay: no DaemonSets, no Jobs, no bare pods."""
+    pods_of: dict[Ref, list[Pod]] = defaultdict(list)
+    for pod in snapshot.pods:
+        controller = pod.metadata.controller
+        if pod.active and controller and controller.kind not in {"DaemonSet", "Job", "Node"}:
+            pods_of[snapshot.owner(pod)].append(pod)
+    for owner, pods in pods_of.items():
+        desired = snapshot.desired_replicas(owner)
+        if len(pods) >= 2 and all(pod.node_name for pod in pods) and (desired is None or len(pods) >= desired):
+            yield owner, pods
+
+
+def _severity(snapshot: Snapshot, first: datetime, fail_within: timedelta, *, vital: bool) -> Severity:
+    severity = Severity.HIGH if vital else Severity.MEDIUM
+    return severity if first - snapshot.taken_at <= fail_within else severity.lowered(2)
+
+
+def _occurrences(entries: Sequence[_Expiring]) -> tuple[Occurrence, ...]:
+    return tuple(
+        Occurrence(node_ref(entry.node.name), entry.claim.metadata.uid, entry.node.name, "", entry.due) for entry in entries
+    )
+
+
+def _evidence(entries: Sequence[_Expiring]) -> tuple[Evidence, ...]:
+    claim = entries[0].claim
+    ref = Ref("NodeClaim", claim.name, "karpenter.sh/v1")
+    return (Evidence(ref, "metadata.creationTimestamp + spec.expireAfter", f"{entries[0].due:%Y-%m-%dT%H:%M:%SZ}"),)
+
+
+def _when(snapshot: Snapshot, entries: Sequence[_Expiring]) -> str:
+    """`in 17s, all within 4m`."""
+    span = entries[-1].due - entries[0].due
+    soon = f"in {spoken(entries[0].due - snapshot.taken_at)}"
+    return f"{soon}, all within {spoken(span)}" if span else soon
+
+
+def _stagger(nodepool: str) -> Fix:
+    return Fix(
+        "fix",
+        f"kubectl get nodeclaims -l karpenter.sh/nodepool={shlex.quote(nodepool)} --sort-by=.metadata.creationTimestamp",
+        text="delete a few of them, hours apart, so that the rest do not go together; a longer expireAfter only puts it off",
+        risk="each deletion drains its node; PodDisruptionBudgets slow it, disruption budgets do not hold expiry at all",
+    )
+
+
+def _pool_finding(snapshot: Snapshot, nodepool: str, herd: Sequence[_Expiring], alive: int, fail_within: timedelta) -> Finding:
+    pool = Ref("NodePool", nodepool, "karpenter.sh/v1")
+    pods = sum(
+        1 for entry in herd for pod in snapshot.pods_on_node.get(entry.node.name, ()) if pod.active and not pod.daemonset_uid
+    )
+    return Finding(
+        object=pool,
+        owner=pool,
+        nodepool=nodepool,
+        cause="nodes",
+        severity=_severity(snapshot, herd[0].due, fail_within, vital=False),
+        message=f"{len(herd)} of {nodepool}'s {alive} nodes expire {_when(snapshot, herd)}",
+        why="expiry is forceful: exact to the second, without jitter, bound by no disruption budget, and nothing is bought beforehand",
+        cost=f"{pods} pod{'s' * (pods != 1)} run there",
+        impact=Impact(nodes=len(herd), pods=pods, share=round(len(herd) / alive, 2)),
+        evidence=_evidence(herd),
+        occurrences=_occurrences(herd),
+        fix=(
+            _stagger(nodepool),
+            Fix("verify", f"karpenter-check scan --select node-expiry-herd --nodepool {shlex.quote(nodepool)}"),
+        ),
+    )
+
+
+def _workload_finding(
+    snapshot: Snapshot, owner: Ref, pods: Sequence[Pod], hosts: Sequence[_Expiring], fail_within: timedelta
+) -> Finding:
+    nodepools = sorted({entry.claim.nodepool for entry in hosts})
+    vital = owner.namespace == "kube-system" or any(word in owner.name for word in _VITAL_NAMES)
+    where = "one node" if len(hosts) == 1 else f"{len(hosts)} nodes"
+    return Finding(
+        object=owner,
+        owner=owner,
+        nodepool=nodepools[0] if len(nodepools) == 1 else "",
+        cause="replicas",
+        severity=_severity(snapshot, hosts[0].due, fail_within, vital=vital),
+        message=f"all {len(pods)} replicas of {owner.name} are on {where} that expire{'s' * (len(hosts) == 1)} {_when(snapshot, hosts)}",
+        why=f"their NodeClaims of {', '.join(nodepools)} were made together and have the same expireAfter ({hosts[0].claim.spec.expire_after})",
+        impact=Impact(nodes=len(hosts), pods=len(pods)),
+        evidence=_evidence(hosts),
+        occurrences=_occurrences(hosts),
+        fix=(
+            Fix(
+                "fix",
+                text="spread its replicas by a topology spread constraint over zones, and give it a PodDisruptionBudget, so that they move one by one",
+            ),
+            Fix("verify", "karpenter-check scan --select node-expiry-herd"),
+        ),
+    )

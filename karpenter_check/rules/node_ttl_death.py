@@ -1,0 +1,153 @@
+"""The second founding problem: nodes that die of their TTL, of which Karpenter says nothing."""
+
+import shlex
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from karpenter_check.disruption.drain import Held, held_pods
+from karpenter_check.disruption.expiry import died_of_expiry, forced_end
+from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, earliest
+from karpenter_check.rule import rule
+from karpenter_check.scheduling.nomination import node_ref, pod_ref
+from karpenter_check.snapshot import Kind, NodeClaim, Snapshot
+from karpenter_check.snapshot.duration import spoken
+from karpenter_check.snapshot.event import Event, assignment, nomination
+
+HANGS, DRAINS = "drain-hangs", "expired"
+
+
+@dataclass(frozen=True)
+class _Death:
+    claim: NodeClaim
+    deleted: datetime
+    held: tuple[Held, ...]
+    evicted: tuple[Event, ...]
+    hangs: bool
+
+
+@rule(severity=Severity.INFO, needs={Kind.NODE, Kind.POD, Kind.NODEPOOL, Kind.NODECLAIM}, since="0.1.0")
+def node_ttl_death(
+    snapshot: Snapshot,
+    *,
+    blocked_after: timedelta = timedelta(minutes=5),
+    hangs_after: timedelta = timedelta(minutes=60),
+) -> Iterator[Finding]:
+    """Nodes are terminating because their expireAfter ran out."""
+    deaths: dict[tuple[str, str], list[_Death]] = defaultdict(list)
+    for claim in snapshot.nodeclaims:
+        if claim.metadata.deletion_timestamp and died_of_expiry(snapshot, claim):
+            death = _death(snapshot, claim, claim.metadata.deletion_timestamp, blocked_after, hangs_after)
+            deaths[claim.nodepool, HANGS if death.hangs else DRAINS].append(death)
+    for (nodepool, cause), found in deaths.items():
+        yield _finding(snapshot, nodepool, cause, sorted(found, key=lambda death: (death.deleted, death.claim.name)))
+
+
+def _death(snapshot: Snapshot, claim: NodeClaim, deleted: datetime, blocked_after: timedelta, hangs_after: timedelta) -> _Death:
+    """A drain hangs where a pod that never leaves holds it and nothing will force it, or where it takes longer than it may."""
+    held = held_pods(snapshot, claim.status.node_name)
+    draining, end = snapshot.taken_at - deleted, forced_end(claim)
+    stuck = end is None and draining >= blocked_after and any(entry.for_ever for entry in held)
+    late = bool(held) and draining >= (hangs_after if end is None else max(hangs_after, end - deleted + timedelta(minutes=5)))
+    return _Death(claim, deleted, held, _evicted(snapshot, claim), stuck or late)
+
+
+def _evicted(snapshot: Snapshot, claim: NodeClaim) -> tuple[Event, ...]:
+    """The events of pods that were evicted by force since the deletion, as far as other events tell that they were here.
+
+    The reason is `Forceful Termination` where no graceful disruption was under way (`terminator/events`, 1.2 and later).
+    """
+    nominated = (event for event in snapshot.events_by_reason.get("Nominated", ()) if event.involved_object.uid)
+    placed = {event.involved_object.uid for event in nominated if (target := nomination(event)) and target.nodeclaim == claim.name}
+    bound = {
+        event.involved_object.uid
+        for event in snapshot.events_by_reason.get("Scheduled", ())
+        if assignment(event) == claim.status.node_name
+    }
+    here = {pod.metadata.uid for pod in snapshot.pods_on_node.get(claim.status.node_name, ())}
+    return tuple(
+        event
+        for event in snapshot.events_by_reason.get("Evicted", ())
+        if "forceful termination" in event.message.lower()
+        and event.involved_object.uid in placed | bound | here
+        and (seen := event.last_seen)
+        and (deleted := claim.metadata.deletion_timestamp)
+        and seen >= deleted
+    )
+
+
+def _finding(snapshot: Snapshot, nodepool: str, cause: str, deaths: Sequence[_Death]) -> Finding:
+    pool = Ref("NodePool", nodepool, "karpenter.sh/v1")
+    first = deaths[0]
+    claim, culprit = first.claim, next((entry for entry in first.held if entry.by), None)
+    forced = sum(len(death.evicted) for death in deaths)
+    pods = sum(len(death.held) for death in deaths)
+    lived = claim.spec.expire_after or "of its NodePool"
+    ago = spoken(snapshot.taken_at - first.deleted)
+    some = "terminating since its" if len(deaths) == 1 else f"{len(deaths)} nodes terminating since their"
+    message = f"{some} expireAfter {lived} ran out {ago} ago"
+    if cause == HANGS:
+        message += f"; the drain hangs on {pods} pod{'s' * (pods != 1)}"
+    return Finding(
+        object=node_ref(claim.status.node_name) if len(deaths) == 1 and claim.status.node_name else pool,
+        owner=pool,
+        nodepool=nodepool,
+        cause=cause,
+        severity=Severity.HIGH if cause == HANGS else None,
+        confidence=Confidence.LIKELY,
+        message=message,
+        why=_why(claim, first, culprit),
+        cost=f"{forced} pod{'s' * (forced != 1)} evicted by force, {pods} still there",
+        impact=Impact(nodes=len(deaths), pods=pods + forced),
+        evidence=tuple(_evidence(first, culprit)),
+        occurrences=tuple(
+            Occurrence(
+                node_ref(death.claim.status.node_name) if death.claim.status.node_name else Ref("NodeClaim", death.claim.name, "karpenter.sh/v1"),
+                death.claim.metadata.uid, death.claim.status.node_name, "ttl_expired", death.deleted,
+            )
+            for death in deaths
+        ),
+        since=earliest(death.deleted for death in deaths),
+        fix=tuple(_fix(claim, nodepool, culprit, hangs=cause == HANGS)),
+    )  # fmt: skip
+
+
+def _why(claim: NodeClaim, death: _Death, culprit: Held | None) -> str:
+    end = forced_end(claim)
+    limit = f"forced end {end:%Y-%m-%d %H:%M:%SZ}" if end else "no terminationGracePeriod, so it drains for ever"
+    if culprit:
+        return f"{pod_ref(culprit.pod)} is kept by {culprit.by}; {limit}"
+    return (
+        f"deleted at creation + expireAfter, with no other reason given; {limit}"
+        if not death.held
+        else f"{len(death.held)} pods are on their way out; {limit}"
+    )
+
+
+def _evidence(death: _Death, culprit: Held | None) -> Iterator[Evidence]:
+    claim = death.claim
+    ref = Ref("NodeClaim", claim.name, "karpenter.sh/v1")
+    yield Evidence(ref, "metadata.creationTimestamp + spec.expireAfter", claim.spec.expire_after)
+    yield Evidence(ref, "metadata.deletionTimestamp", f"{death.deleted:%Y-%m-%dT%H:%M:%SZ}")
+    if culprit:
+        annotated = culprit.by.startswith("karpenter.sh/")
+        path = "metadata.annotations.karpenter.sh/do-not-disrupt" if annotated else "PodDisruptionBudget"
+        yield Evidence(pod_ref(culprit.pod), path, culprit.pod.metadata.annotations.do_not_disrupt if annotated else culprit.by)
+    if death.evicted:
+        yield Evidence.of_event(death.evicted[-1], count=len(death.evicted))
+
+
+def _fix(claim: NodeClaim, nodepool: str, culprit: Held | None, *, hangs: bool) -> Iterator[Fix]:
+    if hangs and culprit:
+        metadata = culprit.pod.metadata
+        command = f"kubectl delete pod -n {shlex.quote(metadata.namespace)} {shlex.quote(metadata.name)}"
+        yield Fix("stop", command, risk="the pod asked not to be disturbed: ask its owner first; a bare pod is not made again")
+    if claim.termination_grace_period is None:
+        patch = shlex.quote('{"spec":{"template":{"spec":{"terminationGracePeriod":"24h"}}}}')
+        yield Fix(
+            "fix",
+            f"kubectl patch nodepool {shlex.quote(nodepool)} --type merge -p {patch}",
+            risk="drifts the pool's nodes; blocking pods are then killed when it elapses",
+        )
+    yield Fix("verify", f"karpenter-check scan --select node-ttl-death --nodepool {shlex.quote(nodepool)}")

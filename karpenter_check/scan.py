@@ -1,0 +1,122 @@
+"""scan(snapshot, rules) -> Report: what was found, what was not checked, and why."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from traceback import extract_tb
+from typing import Any
+
+from karpenter_check.finding import Finding, Severity, fingerprint
+from karpenter_check.rule import AnyRule, NotProven
+from karpenter_check.snapshot import Snapshot
+
+
+class Outcome(StrEnum):
+    """How a rule ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class RuleRun:
+    """One rule's end. `reason` says why it was skipped, how it crashed, or what it did not see."""
+
+    rule: AnyRule
+    outcome: Outcome
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finding with all that scan adds to it."""
+
+    rule: AnyRule
+    finding: Finding
+    fingerprint: str
+    caused_by: tuple[str, ...] = ()
+    """Fingerprints of the findings that explain this one."""
+
+    @property
+    def severity(self) -> Severity:
+        """The finding's own severity, else its rule's."""
+        return self.finding.severity or self.rule.severity
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that a scan has to say. Results are sorted: worst first, then by rule, owner and NodePool."""
+
+    snapshot: Snapshot
+    runs: tuple[RuleRun, ...] = ()
+    results: tuple[Result, ...] = ()
+    hidden: int = 0
+    """Findings that a filter keeps from being shown."""
+    by_fingerprint: Mapping[str, Result] = field(default_factory=dict)
+    """Every result, hidden ones too."""
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether something was not seen or not judged: a rule without its input, a crash, an unreadable object."""
+        return bool(self.snapshot.errors) or any(run.outcome in {Outcome.SKIPPED, Outcome.ERROR} or run.reason for run in self.runs)
+
+
+def scan(snapshot: Snapshot, rules: Iterable[AnyRule], settings: Mapping[str, Mapping[str, Any]] | None = None) -> Report:
+    """Judge the snapshot by the rules. `settings` gives keyword arguments by slug.
+
+    A rule whose kinds were not seen is skipped; one that crashes is an error, and of its findings none counts.
+    """
+    runs, found = [], []
+    for rule in sorted(rules, key=lambda entry: entry.slug):
+        run, findings = _run(rule, snapshot, (settings or {}).get(rule.slug, {}))
+        runs.append(run)
+        found += [Result(rule, finding, fingerprint(rule.slug, finding)) for finding in findings]
+    results = _linked(sorted(found, key=_order))
+    return Report(snapshot, tuple(runs), results, by_fingerprint={result.fingerprint: result for result in results})
+
+
+def _order(result: Result) -> tuple[object, ...]:
+    finding = result.finding
+    owner = finding.owner
+    return (result.severity.rank, result.rule.slug, owner.namespace, owner.name, owner.kind, finding.nodepool, finding.cause)
+
+
+def _run(rule: AnyRule, snapshot: Snapshot, settings: Mapping[str, Any]) -> tuple[RuleRun, Sequence[Finding]]:
+    coverages = [(kind, snapshot.covered(kind)) for kind in sorted(rule.needs)]
+    if missing := [f"{kind}: {coverage}" for kind, coverage in coverages if not coverage.sufficient]:
+        return RuleRun(rule, Outcome.SKIPPED, "; ".join(missing)), ()
+    try:
+        findings = tuple(rule(snapshot, **settings))
+    except NotProven as unproven:
+        return RuleRun(rule, Outcome.SKIPPED, f"not proven: {unproven}"), ()
+    except Exception as error:  # noqa: BLE001  the one place where a crash becomes a value: a broken rule must not silence the others
+        frame = extract_tb(error.__traceback__)[-1]
+        return RuleRun(rule, Outcome.ERROR, f"{type(error).__name__}: {error} ({frame.name}, line {frame.lineno})"), ()
+    partial = "; ".join(f"{kind}: {coverage}" for kind, coverage in coverages if coverage.reason)
+    return RuleRun(rule, Outcome.FAILED if findings else Outcome.PASSED, partial), findings
+
+
+def _linked(results: Sequence[Result]) -> tuple[Result, ...]:
+    """The results with `caused_by` set: a finding is caused by those on the objects that it blames. A circle is not closed."""
+    causes: dict[int, list[int]] = {}
+
+    def explains(cause: int, effect: int) -> bool:
+        return cause == effect or any(explains(further, effect) for further in causes.get(cause, ()))
+
+    for effect, result in enumerate(results):
+        for blame in result.finding.blames:
+            for cause, other in enumerate(results):
+                same = blame.object in (other.finding.object, other.finding.owner) and blame.nodepool in {
+                    "",
+                    other.finding.nodepool,
+                }
+                if same and other.rule is not result.rule and cause not in causes.get(effect, ()) and not explains(cause, effect):
+                    causes.setdefault(effect, []).append(cause)
+    return tuple(
+        Result(
+            result.rule, result.finding, result.fingerprint, tuple(results[cause].fingerprint for cause in causes.get(place, ()))
+        )
+        for place, result in enumerate(results)
+    )

@@ -1,0 +1,1 @@
+"""Karpenter's scheduling semantics, pure: requirements, taints, DaemonSets, nodes, nominations."""

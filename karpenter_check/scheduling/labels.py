@@ -1,0 +1,69 @@
+"""Which labels Karpenter knows without a NodePool declaring them, by provider."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+_CORE_WELL_KNOWN = frozenset({
+    "karpenter.sh/nodepool", "karpenter.sh/capacity-type", "topology.kubernetes.io/zone", "topology.kubernetes.io/region",
+    "node.kubernetes.io/instance-type", "node.kubernetes.io/windows-build", "kubernetes.io/arch", "kubernetes.io/os",
+})  # fmt: skip
+_CORE_NORMALIZED = {
+    "failure-domain.beta.kubernetes.io/zone": "topology.kubernetes.io/zone",
+    "failure-domain.beta.kubernetes.io/region": "topology.kubernetes.io/region",
+    "beta.kubernetes.io/arch": "kubernetes.io/arch",
+    "beta.kubernetes.io/os": "kubernetes.io/os",
+    "beta.kubernetes.io/instance-type": "node.kubernetes.io/instance-type",
+}
+_AWS_WELL_KNOWN = frozenset(
+    f"karpenter.k8s.aws/{name}"
+    for name in (
+        "capacity-reservation-id", "capacity-reservation-type", "capacity-reservation-interruptible", "instance-hypervisor",
+        "instance-encryption-in-transit-supported", "instance-category", "instance-capability-flex", "instance-family",
+        "instance-generation", "instance-size", "instance-local-nvme", "instance-cpu", "instance-cpu-manufacturer",
+        "instance-cpu-sustained-clock-speed-mhz", "instance-memory", "instance-ebs-bandwidth", "instance-network-bandwidth",
+        "instance-gpu-name", "instance-gpu-manufacturer", "instance-gpu-count", "instance-gpu-memory",
+        "instance-accelerator-name", "instance-accelerator-manufacturer", "instance-accelerator-count", "instance-tenancy",
+        "nitro-sandbox", "placement-group-id", "placement-group-partition",
+    )
+) | {"topology.k8s.aws/zone-id"}  # fmt: skip
+_KWOK_WELL_KNOWN = frozenset(f"karpenter.kwok.sh/instance-{name}" for name in ("size", "family", "cpu", "memory"))
+
+
+@dataclass(frozen=True)
+class Provider:
+    """The labels of one cloud provider of Karpenter's.
+
+    Source: `apis/v1/labels.go` (core), `aws:pkg/apis/v1/labels.go` and `aws:pkg/operator/operator.go`, `kwok/apis/v1alpha1/labels.go`,
+    all at 1.13.
+    """
+
+    well_known: frozenset[str] = _CORE_WELL_KNOWN
+    normalized: Mapping[str, str] = field(default_factory=lambda: _CORE_NORMALIZED)
+    domains: tuple[str, ...] = ()
+    """Domains whose keys are taken as known, for providers whose list is not in Karpenter's own repositories."""
+
+    def knows(self, key: str) -> bool:
+        """Whether a NodePool may leave the (normalized) key undeclared and still be held compatible with it."""
+        domain = key.rpartition("/")[0]
+        return key in self.well_known or any(domain == known or domain.endswith(f".{known}") for known in self.domains)
+
+    def normalize(self, key: str) -> str:
+        """The stable form of a key."""
+        return self.normalized.get(key, key)
+
+
+_AWS = Provider(
+    _CORE_WELL_KNOWN | _AWS_WELL_KNOWN, {**_CORE_NORMALIZED, "topology.ebs.csi.aws.com/zone": "topology.kubernetes.io/zone"}
+)
+_KWOK = Provider(_CORE_WELL_KNOWN | _KWOK_WELL_KNOWN)
+_PROVIDERS = {
+    "karpenter.k8s.aws": _AWS,
+    "karpenter.kwok.sh": _KWOK,
+    "eks.amazonaws.com": Provider(_AWS.well_known, _AWS.normalized, ("eks.amazonaws.com",)),
+    "karpenter.azure.com": Provider(domains=("karpenter.azure.com", "kubernetes.azure.com", "topology.disk.csi.azure.com")),
+}
+
+
+def provider_of(node_class_group: str) -> Provider:
+    """The provider that serves node classes of that API group; for an unknown one, its own group's labels count as known."""
+    return _PROVIDERS.get(node_class_group) or Provider(domains=(node_class_group,) if node_class_group else ())

@@ -1,0 +1,200 @@
+"""Nominations: where Karpenter said that pods should schedule, and why they are not there.
+
+Karpenter keeps nominations in memory and renews one for 20 s as long as its simulation finds room; only its `Nominated` events
+show them (`controllers/state/statenode.go`, `provisioning/scheduling/scheduler.go:Results.Record`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from karpenter_check.scheduling.node import label_mismatch, repelled, room_on, taken_host_port
+from karpenter_check.snapshot import Node, NodeClaim, Pod, Ref, Snapshot
+from karpenter_check.snapshot.event import Event, nomination
+from karpenter_check.snapshot.quantity import shown
+
+
+class Reason(StrEnum):
+    """Why a nominated pod is not where Karpenter said it should be."""
+
+    TARGET_GONE = "target_gone"
+    NOT_LAUNCHED = "not_launched"
+    NOT_REGISTERED = "not_registered"
+    NOT_INITIALIZED = "not_initialized"
+    NODE_NOT_READY = "node_not_ready"
+    CORDONED = "cordoned"
+    TAINT = "taint"
+    LABEL = "label"
+    NO_ROOM = "no_room"
+    PREEMPTED = "preempted"
+    VOLUME = "volume"
+    HOST_PORT = "host_port"
+    OTHER_SCHEDULER = "other_scheduler"
+    LANDED_ELSEWHERE = "landed_elsewhere"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Nominee:
+    """A pod and the latest target that Karpenter named for it."""
+
+    pod: Pod
+    nodeclaim: str
+    node: str
+    since: datetime
+    """When the target was first named."""
+    latest: Event
+    """The latest event that names it."""
+    times: int
+    """How often its events have been seen."""
+
+
+def nominees(snapshot: Snapshot) -> Mapping[str, Nominee]:
+    """The latest nomination of each pod that is still there, by pod UID."""
+    by_pod: dict[str, list[tuple[datetime, Event, str, str]]] = {}
+    for event in snapshot.events_by_reason.get("Nominated", ()):
+        target, last = nomination(event), event.last_seen
+        if target and last and event.involved_object.uid in snapshot.pods_by_uid:
+            claim = snapshot.nodeclaim_of_node.get(target.node)
+            by_pod.setdefault(event.involved_object.uid, []).append(
+                (last, event, target.nodeclaim or (claim.name if claim else ""), target.node)
+            )
+    found = {}
+    for uid, nominations in by_pod.items():
+        last, event, nodeclaim, node = max(nominations, key=lambda entry: (entry[0], entry[3]))
+        same = [
+            other for _, other, claim, other_node in nominations if (claim and claim == nodeclaim) or (node and other_node == node)
+        ]
+        since = min(other.first_seen or last for other in same)
+        found[uid] = Nominee(snapshot.pods_by_uid[uid], nodeclaim, node, since, event, sum(other.times for other in same))
+    return found
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """What keeps a nominated pod from its target."""
+
+    reason: Reason
+    said: str
+    """The sentence's end: "it waits because …"."""
+    since: datetime | None = None
+    """From when on the target could have taken the pod, where that is known."""
+    culprits: tuple[Ref, ...] = ()
+    """The objects to look at, first one first."""
+
+
+def target_node(snapshot: Snapshot, nominee: Nominee) -> Node | None:
+    """The node that a nomination means, if it is there yet."""
+    return snapshot.nodes_by_name.get(nominee.node) or snapshot.node_of_nodeclaim.get(nominee.nodeclaim)
+
+
+def target_nodepool(snapshot: Snapshot, nominee: Nominee) -> str:
+    """The NodePool of a nomination's target; of a target that is gone, told from its name; empty for a foreign node."""
+    claim, node = snapshot.nodeclaims_by_name.get(nominee.nodeclaim), target_node(snapshot, nominee)
+    if claim or node:
+        return (claim and claim.nodepool) or (node and node.nodepool) or ""
+    generated = [name for name in snapshot.nodepools_by_name if nominee.nodeclaim.startswith(f"{name}-")]
+    return max(generated, key=len, default="")
+
+
+def _claim_ref(nodeclaim: NodeClaim) -> Ref:
+    return Ref("NodeClaim", nodeclaim.name, "karpenter.sh/v1")
+
+
+def pod_ref(pod: Pod) -> Ref:
+    """The reference of a pod."""
+    return Ref("Pod", pod.metadata.name, "v1", pod.metadata.namespace)
+
+
+def node_ref(name: str) -> Ref:
+    """The reference of a node."""
+    return Ref("Node", name, "v1")
+
+
+def _lifecycle_obstacle(claim: NodeClaim) -> Obstacle | None:
+    """What the NodeClaim has not reached: launched, registered, initialized, in that order."""
+    stages = (
+        ("Launched", Reason.NOT_LAUNCHED, "was never launched"),
+        ("Registered", Reason.NOT_REGISTERED, "never joined the cluster"),
+        ("Initialized", Reason.NOT_INITIALIZED, "was never initialized"),
+    )
+    for condition_type, reason, what in stages:
+        if not claim.is_true(condition_type):
+            condition = claim.condition(condition_type)
+            detail = (condition.message or condition.reason) if condition else ""
+            return Obstacle(
+                reason, f"NodeClaim {claim.name} {what}" + (f": {detail}" if detail else ""), None, (_claim_ref(claim),)
+            )
+    return None
+
+
+def _takers(snapshot: Snapshot, node: Node, resource: str) -> list[Pod]:
+    pods = [pod for pod in snapshot.pods_on_node.get(node.name, ()) if pod.shape.requests.get(resource)]
+    return sorted(pods, key=lambda pod: (-pod.shape.requests[resource], pod.metadata.namespace, pod.metadata.name))
+
+
+def _node_obstacle(snapshot: Snapshot, pod: Pod, node: Node) -> Obstacle | None:
+    """What kube-scheduler's predicates say of the pod on the node, recomputed."""
+    here = (node_ref(node.name),)
+    if not node.ready:
+        readiness = node.readiness
+        since = readiness.last_transition_time if readiness else None
+        return Obstacle(Reason.NODE_NOT_READY, f"node {node.name} is not Ready", since, here)
+    if node.spec.unschedulable:
+        return Obstacle(Reason.CORDONED, f"node {node.name} is cordoned", None, here)
+    if taint := next(repelled(pod.shape, node), None):
+        writer = node.taints_writer()
+        return Obstacle(
+            Reason.TAINT,
+            f"it does not tolerate {taint} on node {node.name}" + (f", written by {writer.manager}" if writer else ""),
+            None,
+            here,
+        )
+    if mismatch := label_mismatch(pod.shape.node_selector, pod.shape.node_affinity, node):
+        return Obstacle(Reason.LABEL, f"it {mismatch} (node {node.name})", None, here)
+    if short := room_on(snapshot, node).short_of(pod.shape.requests):
+        resource, missing = max(short.items(), key=lambda entry: (entry[1], entry[0]))
+        takers = _takers(snapshot, node, resource)
+        said = f"node {node.name} is {shown(resource, missing)} {resource} short"
+        if takers:
+            said += f"; most is taken by {snapshot.owner(takers[0])} ({shown(resource, takers[0].shape.requests[resource])})"
+        return Obstacle(Reason.NO_ROOM, said, None, tuple(dict.fromkeys(snapshot.owner(taker) for taker in takers[:3])) or here)
+    if holder := taken_host_port(snapshot, pod, node):
+        return Obstacle(
+            Reason.HOST_PORT,
+            f"a host port that it needs on node {node.name} is held by {snapshot.owner(holder)}",
+            None,
+            (snapshot.owner(holder),),
+        )
+    return None
+
+
+def _scheduler_answers(snapshot: Snapshot, name: str) -> bool:
+    """Whether some pod of that scheduler was bound: then it is there and works."""
+    return name == "default-scheduler" or any(pod.scheduler_name == name and pod.node_name for pod in snapshot.pods)
+
+
+def obstacle(snapshot: Snapshot, nominee: Nominee) -> Obstacle:
+    """Why the pod is not where Karpenter said it should be, recomputed from the objects as they are now."""
+    pod = nominee.pod
+    claim, node = snapshot.nodeclaims_by_name.get(nominee.nodeclaim), target_node(snapshot, nominee)
+    if pod.node_name:
+        return Obstacle(Reason.LANDED_ELSEWHERE, f"it runs on node {pod.node_name}", None, (node_ref(pod.node_name),))
+    if claim is None and node is None:
+        return Obstacle(Reason.TARGET_GONE, f"NodeClaim {nominee.nodeclaim or nominee.node} is gone", nominee.latest.last_seen)
+    if claim and (unfinished := _lifecycle_obstacle(claim)):
+        return unfinished
+    if node is None:
+        return Obstacle(Reason.TARGET_GONE, f"the node of NodeClaim {nominee.nodeclaim} is gone", nominee.latest.last_seen)
+    initialized = claim.condition("Initialized") if claim else None
+    ready_since = initialized.last_transition_time if initialized else None
+    if found := _node_obstacle(snapshot, pod, node):
+        return Obstacle(found.reason, found.said, found.since or ready_since, found.culprits)
+    if not _scheduler_answers(snapshot, pod.scheduler_name):
+        said = f'its schedulerName "{pod.scheduler_name}" answers nothing: no pod of it is bound anywhere'
+        return Obstacle(Reason.OTHER_SCHEDULER, said, ready_since, (pod_ref(pod),))
+    said = f"nothing that could be checked keeps it from node {node.name}"
+    if pod.has_claims:
+        said += "; its volumes' zones and attach limits were not checked"
+    return Obstacle(Reason.UNKNOWN, said, ready_since, (pod_ref(pod),))

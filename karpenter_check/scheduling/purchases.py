@@ -1,0 +1,168 @@
+"""Nodes that Karpenter bought for a workload that never came to stay, and pods that were preempted on such nodes."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from karpenter_check.snapshot import NodeClaim, Pod, Ref, Snapshot
+from karpenter_check.snapshot.event import Event, nomination, preemption
+from karpenter_check.snapshot.quantity import amounts
+
+WINDOW = timedelta(minutes=15)
+"""How far back a purchase or a preemption belongs to what is happening now."""
+
+
+@dataclass(frozen=True)
+class Preemptions:
+    """Pods of one owner that one other workload's pods pushed off the nodes of one NodePool."""
+
+    owner: Ref
+    nodepool: str
+    by: Ref
+    nodes: tuple[str, ...]
+    events: tuple[Event, ...]
+    priority_class_name: str
+    """Of the pods that pushed."""
+
+
+def _owner_of_event(snapshot: Snapshot, event: Event) -> Ref | None:
+    """The workload of the pod that an event is about; of a pod that is gone, told from its name."""
+    pod = snapshot.pods_by_uid.get(event.involved_object.uid)
+    if pod:
+        return snapshot.owner(pod)
+    return snapshot.owner_of_name(event.involved_object.namespace, event.involved_object.name)
+
+
+def _nodepool_of(snapshot: Snapshot, node_name: str) -> str:
+    """The NodePool of a node; of one that is not listed yet, its NodeClaim's."""
+    node = snapshot.nodes_by_name.get(node_name)
+    if node:
+        return node.nodepool
+    return next((claim.nodepool for claim in snapshot.nodeclaims if claim.status.node_name == node_name), "")
+
+
+def preemptions(snapshot: Snapshot) -> tuple[Preemptions, ...]:
+    """What was preempted on Karpenter's nodes within the window, by owner, NodePool and preemptor.
+
+    Owners that are gone or want no pods any more are left out: nothing stands. A preemptor that is not in the lists counts with
+    the others of its owner and NodePool where these are of one workload.
+    """
+    known: dict[tuple[Ref, str], dict[Ref, list[tuple[Event, str]]]] = defaultdict(lambda: defaultdict(list))
+    unknown: dict[tuple[Ref, str], list[tuple[Event, str]]] = defaultdict(list)
+    classes: dict[Ref, str] = {}
+    for event in snapshot.events_by_reason.get("Preempted", ()):
+        said, seen = preemption(event), event.last_seen
+        if not said or not seen or snapshot.taken_at - seen > WINDOW:
+            continue
+        owner, nodepool = _owner_of_event(snapshot, event), _nodepool_of(snapshot, said.node)
+        if not owner or not nodepool or snapshot.desired_replicas(owner) == 0:
+            continue
+        if preemptor := snapshot.pods_by_uid.get(said.preemptor_uid):
+            by = snapshot.owner(preemptor)
+            classes[by] = preemptor.priority_class_name
+            known[owner, nodepool][by].append((event, said.node))
+        else:
+            unknown[owner, nodepool].append((event, said.node))
+    found = []
+    for (owner, nodepool), by_preemptor in known.items():
+        for by, entries in by_preemptor.items():
+            seen_here = entries + (unknown[owner, nodepool] if len(by_preemptor) == 1 else [])
+            events = sorted((event for event, _ in seen_here), key=lambda event: event.last_seen or snapshot.taken_at)
+            found.append(
+                Preemptions(owner, nodepool, by, tuple(sorted({node for _, node in seen_here})), tuple(events), classes[by])
+            )
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Purchases:
+    """NodeClaims of one NodePool that were bought for one owner's pods, and that no workload's pod occupies."""
+
+    owner: Ref
+    nodepool: str
+    nodeclaims: tuple[NodeClaim, ...]
+    """Oldest first."""
+    waiting: tuple[Pod, ...]
+    """The owner's pods that wait unbound."""
+    elsewhere: int
+    """How many of the claims' nominated pods run on another node."""
+
+    @property
+    def excess(self) -> int:
+        """How many of the claims no waiting pod accounts for."""
+        return len(self.nodeclaims) - len(self.waiting)
+
+    @property
+    def first(self) -> datetime | None:
+        """When the oldest was bought."""
+        return self.nodeclaims[0].metadata.creation_timestamp
+
+    @property
+    def last(self) -> datetime | None:
+        """When the newest was bought."""
+        return self.nodeclaims[-1].metadata.creation_timestamp
+
+
+def _signature(nodeclaim: NodeClaim) -> tuple[str, frozenset[tuple[str, int]]]:
+    """What a claim was sized for, and where: claims bought for the same pod have the same."""
+    return nodeclaim.nodepool, frozenset(amounts(nodeclaim.spec.resources.requests).items())
+
+
+def _occupied(snapshot: Snapshot, nodeclaim: NodeClaim) -> bool:
+    node = snapshot.node_of_nodeclaim.get(nodeclaim.name)
+    pods = snapshot.pods_on_node.get(node.name, ()) if node else ()
+    return any(not pod.daemonset_uid and pod.active and snapshot.owner(pod).kind != "Node" for pod in pods)
+
+
+def _named_by_events(snapshot: Snapshot) -> tuple[Mapping[str, set[Ref]], Mapping[str, list[Pod]]]:
+    """Of each NodeClaim that a creating `Nominated` event names: the owners of the nominated pods, and those that are still there.
+
+    The creating event names the claim alone; later ones name the node too.
+    """
+    owners: dict[str, set[Ref]] = defaultdict(set)
+    pods: dict[str, list[Pod]] = defaultdict(list)
+    for event in snapshot.events_by_reason.get("Nominated", ()):
+        target = nomination(event)
+        owner = _owner_of_event(snapshot, event) if target and not target.node else None
+        if target and owner:
+            owners[target.nodeclaim].add(owner)
+            if pod := snapshot.pods_by_uid.get(event.involved_object.uid):
+                pods[target.nodeclaim].append(pod)
+    return owners, pods
+
+
+def purchases(snapshot: Snapshot) -> tuple[Purchases, ...]:
+    """The unoccupied NodeClaims bought within the window, by the owner that they were bought for.
+
+    A claim belongs to the owner that its creating `Nominated` event names. Karpenter deduplicates these events, so an unnamed
+    claim belongs to the one owner whose named claims of the same NodePool were sized the same. A claim that once held a pod
+    (`lastPodEventTime`) counts only where its pod was preempted: what was scaled down is not a purchase in vain.
+    """
+    owners, pods = _named_by_events(snapshot)
+    by_signature: dict[tuple[str, frozenset[tuple[str, int]]], set[Ref]] = defaultdict(set)
+    for claim in snapshot.nodeclaims:
+        by_signature[_signature(claim)] |= owners.get(claim.name, set())
+    preempted_on = {node for found in preemptions(snapshot) for node in found.nodes}
+    bought: dict[tuple[Ref, str], list[NodeClaim]] = defaultdict(list)
+    for claim in snapshot.nodeclaims:
+        created = claim.metadata.creation_timestamp
+        candidates = owners.get(claim.name) or by_signature[_signature(claim)]
+        if len(candidates) != 1 or claim.metadata.deletion_timestamp or not created or snapshot.taken_at - created > WINDOW:
+            continue
+        in_vain = claim.status.last_pod_event_time is None or claim.status.node_name in preempted_on
+        if in_vain and not _occupied(snapshot, claim):
+            bought[next(iter(candidates)), claim.nodepool].append(claim)
+    waiting: dict[Ref, list[Pod]] = defaultdict(list)
+    for pod in snapshot.pods:
+        if pod.unschedulable and pod.active:
+            waiting[snapshot.owner(pod)].append(pod)
+    return tuple(
+        Purchases(
+            owner, nodepool,
+            nodeclaims=tuple(sorted(claims, key=lambda claim: (claim.metadata.creation_timestamp or snapshot.taken_at, claim.name))),
+            waiting=tuple(waiting.get(owner, ())),
+            elsewhere=sum(any(pod.node_name for pod in pods.get(claim.name, ())) for claim in claims),
+        )
+        for (owner, nodepool), claims in bought.items()
+    )  # fmt: skip

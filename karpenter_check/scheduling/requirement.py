@@ -1,0 +1,116 @@
+"""One requirement: the set of values that a label may have.
+
+Source: `pkg/scheduling/requirement.go` (1.13). A set is given by its values or, as a complement, by the values it leaves out;
+Gt, Lt, Gte and Lte are complements with bounds.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_MAX_INT = (1 << 63) - 1
+
+
+def _atoi(text: str) -> int | None:
+    """What Go's `strconv.Atoi` makes of a text: ASCII digits with a sign, within 64 bits; else None."""
+    if _INTEGER.fullmatch(text) is None:
+        return None
+    number = int(text)
+    return number if -_MAX_INT - 1 <= number <= _MAX_INT else None
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """The values that `key` may have: `values`, or all but those (`complement`), within inclusive bounds."""
+
+    key: str
+    complement: bool
+    values: frozenset[str]
+    at_least: int | None = None
+    at_most: int | None = None
+
+    @classmethod
+    def of(cls, key: str, operator: str, values: Iterable[str] = ()) -> "Requirement":
+        """The requirement as the API writes it. An operand that is no integer counts as 0, as in Karpenter."""
+        listed = tuple(values)
+        bound = (_atoi(listed[0]) if listed else None) or 0
+        match operator:
+            case "In":
+                return cls(key, complement=False, values=frozenset(listed))
+            case "NotIn":
+                return cls(key, complement=True, values=frozenset(listed))
+            case "DoesNotExist":
+                return cls(key, complement=False, values=frozenset())
+            case "Gt" if bound == _MAX_INT:
+                return cls(key, complement=False, values=frozenset())
+            case "Gt":
+                return cls(key, complement=True, values=frozenset(), at_least=bound + 1)
+            case "Gte":
+                return cls(key, complement=True, values=frozenset(), at_least=bound)
+            case "Lt":
+                return cls(key, complement=True, values=frozenset(), at_most=bound - 1)
+            case "Lte":
+                return cls(key, complement=True, values=frozenset(), at_most=bound)
+            case _:
+                return cls(key, complement=True, values=frozenset())
+
+    @property
+    def operator(self) -> str:
+        """In, NotIn, Exists or DoesNotExist; bounds alone read as Exists, as in Karpenter."""
+        if self.complement:
+            return "NotIn" if self.values else "Exists"
+        return "In" if self.values else "DoesNotExist"
+
+    @property
+    def excludes(self) -> bool:
+        """Whether it only says what must not be there."""
+        return self.operator in {"NotIn", "DoesNotExist"}
+
+    def _bounds_with(self, other: "Requirement") -> tuple[int | None, int | None]:
+        lower = [bound for bound in (self.at_least, other.at_least) if bound is not None]
+        upper = [bound for bound in (self.at_most, other.at_most) if bound is not None]
+        return max(lower, default=None), min(upper, default=None)
+
+    def intersection(self, other: "Requirement") -> "Requirement":
+        """The values that satisfy both; contradicting bounds leave none."""
+        lower, upper = self._bounds_with(other)
+        if lower is not None and upper is not None and lower > upper:
+            return Requirement.of(self.key, "DoesNotExist")
+        match self.complement, other.complement:
+            case True, True:
+                values = self.values | other.values
+            case True, False:
+                values = other.values - self.values
+            case False, True:
+                values = self.values - other.values
+            case _:
+                values = self.values & other.values
+        kept = frozenset(value for value in values if _within(value, lower, upper))
+        if self.complement and other.complement:
+            return Requirement(self.key, complement=True, values=kept, at_least=lower, at_most=upper)
+        return Requirement(self.key, complement=False, values=kept)
+
+    def has_intersection(self, other: "Requirement") -> bool:
+        """Whether some value satisfies both."""
+        lower, upper = self._bounds_with(other)
+        if lower is not None and upper is not None and lower > upper:
+            return False
+        if self.complement and other.complement:
+            return True
+        return bool(self.intersection(other).values)
+
+    def __str__(self) -> str:
+        bounds = [f">= {self.at_least}"] * (self.at_least is not None) + [f"<= {self.at_most}"] * (self.at_most is not None)
+        if self.operator == "Exists" and bounds:
+            return f"{self.key} {' and '.join(bounds)}"
+        values = sorted(self.values)
+        listed = f" [{', '.join(values[:5])}{', …' if len(values) > 5 else ''}]" if values else ""
+        return f"{self.key} {self.operator}{listed}"
+
+
+def _within(value: str, lower: int | None, upper: int | None) -> bool:
+    if lower is None and upper is None:
+        return True
+    number = _atoi(value)
+    return number is not None and (lower is None or number >= lower) and (upper is None or number <= upper)

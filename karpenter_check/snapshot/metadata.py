@@ -1,0 +1,109 @@
+"""Names, labels, owners, conditions: what every object of the API carries."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from karpenter_check.snapshot.part import Part
+
+
+class Ref(Part, frozen=True):
+    """Which object is meant. Cluster-scoped objects have no namespace."""
+
+    kind: str
+    name: str
+    api_version: str = ""
+    namespace: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.qualified_name}"
+
+    @property
+    def qualified_name(self) -> str:
+        """`namespace/name`, or the name alone."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+
+class Annotations(Part, frozen=True):
+    """The annotations that some rule reads; no other one is decoded, so none can leak."""
+
+    do_not_disrupt: str = msgspec.field(name="karpenter.sh/do-not-disrupt", default="")
+    nodepool_hash: str = msgspec.field(name="karpenter.sh/nodepool-hash", default="")
+    nodepool_hash_version: str = msgspec.field(name="karpenter.sh/nodepool-hash-version", default="")
+
+
+class OwnerReference(Part, frozen=True):
+    """An entry of `metadata.ownerReferences`."""
+
+    kind: str
+    name: str
+    uid: str = ""
+    api_version: str = ""
+    controller: bool = False
+
+
+class Metadata(Part, frozen=True):
+    """`metadata` of any object."""
+
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    creation_timestamp: datetime | None = None
+    deletion_timestamp: datetime | None = None
+    labels: dict[str, str] = {}
+    annotations: Annotations = Annotations()
+    owner_references: tuple[OwnerReference, ...] = ()
+
+    @property
+    def controller(self) -> OwnerReference | None:
+        """The owner that manages this object, if one does."""
+        return next((owner for owner in self.owner_references if owner.controller), None)
+
+
+class FieldsOfMetadata(Part, frozen=True):
+    """`f:metadata` of a managedFields entry."""
+
+    labels: dict[str, Any] = msgspec.field(name="f:labels", default={})
+
+
+class FieldsOfSpec(Part, frozen=True):
+    """`f:spec` of a managedFields entry."""
+
+    taints: Any = msgspec.field(name="f:taints", default=None)
+
+
+class Fields(Part, frozen=True):
+    """`fieldsV1` of a managedFields entry."""
+
+    metadata: FieldsOfMetadata = msgspec.field(name="f:metadata", default=FieldsOfMetadata())
+    spec: FieldsOfSpec = msgspec.field(name="f:spec", default=FieldsOfSpec())
+
+
+class ManagedFields(Part, frozen=True):
+    """An entry of `metadata.managedFields`: which labels and whether the taints were written by `manager`, and when."""
+
+    manager: str = ""
+    time: datetime | None = None
+    fields: Fields = msgspec.field(name="fieldsV1", default=Fields())
+
+
+class Condition(Part, frozen=True):
+    """An entry of `status.conditions`. `status` is `True`, `False` or `Unknown`."""
+
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+    last_transition_time: datetime | None = None
+
+
+def condition(conditions: tuple[Condition, ...], of_type: str) -> Condition | None:
+    """The condition of that type, or None where the object has none."""
+    return next((entry for entry in conditions if entry.type == of_type), None)
+
+
+def is_true(conditions: tuple[Condition, ...], of_type: str) -> bool:
+    """Whether the condition stands and is True; an absent one is not."""
+    found = condition(conditions, of_type)
+    return found is not None and found.status == "True"

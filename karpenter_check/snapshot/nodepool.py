@@ -1,0 +1,169 @@
+"""NodePools, NodeClaims and node classes, of karpenter.sh/v1 and v1beta1 alike."""
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from karpenter_check.snapshot.duration import duration
+from karpenter_check.snapshot.metadata import Condition, Metadata, condition, is_true
+from karpenter_check.snapshot.node import NODEPOOL_LABEL, Taint
+from karpenter_check.snapshot.part import Part
+from karpenter_check.snapshot.quantity import Quantity
+
+
+class NodeClassRef(Part, frozen=True):
+    """Which node class is used; v1beta1 says `apiVersion` where v1 says `group`."""
+
+    kind: str = ""
+    name: str = ""
+    group: str = ""
+    api_version: str = ""
+
+    @property
+    def api_group(self) -> str:
+        """The group of either version."""
+        return self.group or self.api_version.partition("/")[0]
+
+
+class Requirement(Part, frozen=True):
+    """An entry of `requirements`."""
+
+    key: str
+    operator: str
+    values: tuple[str, ...] = ()
+
+
+class TemplateMetadata(Part, frozen=True):
+    """`spec.template.metadata`."""
+
+    labels: dict[str, str] = {}
+
+
+class TemplateSpec(Part, frozen=True):
+    """`spec.template.spec`."""
+
+    requirements: tuple[Requirement, ...] = ()
+    taints: tuple[Taint, ...] = ()
+    startup_taints: tuple[Taint, ...] = ()
+    node_class_ref: NodeClassRef = NodeClassRef()
+
+
+class Template(Part, frozen=True):
+    """`spec.template`: what a NodePool's nodes are made from."""
+
+    metadata: TemplateMetadata = TemplateMetadata()
+    spec: TemplateSpec = TemplateSpec()
+
+
+class Budget(Part, frozen=True):
+    """An entry of `spec.disruption.budgets`. No reasons means every reason."""
+
+    nodes: str = "10%"
+    schedule: str = ""
+    reasons: tuple[str, ...] = ()
+
+
+class Disruption(Part, frozen=True):
+    """`spec.disruption`."""
+
+    consolidate_after: str = ""
+    consolidation_policy: str = ""
+    expire_after: str = ""
+    """Only v1beta1 has it here; v1 has it in the template, and each NodeClaim carries its own."""
+    budgets: tuple[Budget, ...] = (Budget(),)
+
+
+class NodePoolSpec(Part, frozen=True):
+    """`spec` of a NodePool."""
+
+    template: Template = Template()
+    disruption: Disruption = Disruption()
+    limits: dict[str, Quantity] = {}
+    replicas: int | None = None
+
+
+class NodePool(Part, frozen=True):
+    """A NodePool."""
+
+    metadata: Metadata
+    spec: NodePoolSpec = NodePoolSpec()
+
+    @property
+    def name(self) -> str:
+        """`metadata.name`."""
+        return self.metadata.name
+
+    @property
+    def static(self) -> bool:
+        """Whether it keeps a fixed number of nodes; Karpenter simulates no pods for such a pool."""
+        return self.spec.replicas is not None
+
+
+class NodeClaimResources(Part, frozen=True):
+    """`spec.resources`: what Karpenter sized the node for."""
+
+    requests: dict[str, Quantity] = {}
+
+
+class NodeClaimSpec(Part, frozen=True):
+    """`spec` of a NodeClaim; v1beta1 has no `expireAfter` here, so such a claim shows none."""
+
+    requirements: tuple[Requirement, ...] = ()
+    resources: NodeClaimResources = NodeClaimResources()
+    taints: tuple[Taint, ...] = ()
+    node_class_ref: NodeClassRef = NodeClassRef()
+    expire_after: str = ""
+    termination_grace_period: str = ""
+
+
+class NodeClaimStatus(Part, frozen=True):
+    """`status` of a NodeClaim."""
+
+    node_name: str = ""
+    provider_id: str = msgspec.field(name="providerID", default="")
+    last_pod_event_time: datetime | None = None
+    conditions: tuple[Condition, ...] = ()
+
+
+class NodeClaim(Part, frozen=True):
+    """A NodeClaim."""
+
+    metadata: Metadata
+    spec: NodeClaimSpec = NodeClaimSpec()
+    status: NodeClaimStatus = NodeClaimStatus()
+
+    @property
+    def name(self) -> str:
+        """`metadata.name`."""
+        return self.metadata.name
+
+    @property
+    def nodepool(self) -> str:
+        """The NodePool that made it; else empty."""
+        return self.metadata.labels.get(NODEPOOL_LABEL, "")
+
+    @property
+    def expire_after(self) -> timedelta | None:
+        """Its time to live, or None for `Never`."""
+        return duration(self.spec.expire_after)
+
+    @property
+    def termination_grace_period(self) -> timedelta | None:
+        """After how long its pods are deleted by force, or None where it drains for ever."""
+        return duration(self.spec.termination_grace_period)
+
+    def condition(self, of_type: str) -> Condition | None:
+        """Its condition of that type, or None."""
+        return condition(self.status.conditions, of_type)
+
+    def is_true(self, of_type: str) -> bool:
+        """Whether its condition of that type is True."""
+        return is_true(self.status.conditions, of_type)
+
+
+class NodeClass(Part, frozen=True):
+    """A node class of any provider."""
+
+    metadata: Metadata
+    kind: str = ""
+    api_version: str = ""

@@ -1,0 +1,272 @@
+"""Pods, and the scheduling shape that pods of one workload share."""
+
+from datetime import datetime
+
+import msgspec
+
+from karpenter_check.snapshot.metadata import Condition, Metadata, condition
+from karpenter_check.snapshot.part import Part
+from karpenter_check.snapshot.quantity import Milli, Quantity, amounts, total
+
+
+class Toleration(Part, frozen=True):
+    """An entry of `spec.tolerations`; no operator means `Equal`, no effect means every effect."""
+
+    key: str = ""
+    operator: str = ""
+    value: str = ""
+    effect: str = ""
+
+
+class NodeSelectorRequirement(Part, frozen=True):
+    """A `matchExpressions` or `matchFields` entry."""
+
+    key: str
+    operator: str
+    values: tuple[str, ...] = ()
+
+
+class NodeSelectorTerm(Part, frozen=True):
+    """One term of a node selector: its requirements are ANDed."""
+
+    match_expressions: tuple[NodeSelectorRequirement, ...] = ()
+    match_fields: tuple[NodeSelectorRequirement, ...] = ()
+
+
+class NodeSelector(Part, frozen=True):
+    """Terms that are ORed."""
+
+    node_selector_terms: tuple[NodeSelectorTerm, ...] = ()
+
+
+class PreferredSchedulingTerm(Part, frozen=True):
+    """A preferred term and its weight, 1 to 100."""
+
+    weight: int = 0
+    preference: NodeSelectorTerm = NodeSelectorTerm()
+
+
+class NodeAffinity(Part, frozen=True):
+    """`spec.affinity.nodeAffinity`."""
+
+    required: NodeSelector | None = msgspec.field(name="requiredDuringSchedulingIgnoredDuringExecution", default=None)
+    preferred: tuple[PreferredSchedulingTerm, ...] = msgspec.field(
+        name="preferredDuringSchedulingIgnoredDuringExecution", default=()
+    )
+
+
+class Affinity(Part, frozen=True):
+    """`spec.affinity`; of it only the node affinity is read."""
+
+    node_affinity: NodeAffinity = NodeAffinity()
+
+
+class ContainerPort(Part, frozen=True):
+    """A port that a container opens on its node."""
+
+    host_port: int = 0
+    host_ip: str = msgspec.field(name="hostIP", default="")
+    protocol: str = "TCP"
+
+
+class ResourceRequirements(Part, frozen=True):
+    """`resources` of a container."""
+
+    requests: dict[str, Quantity] = {}
+    limits: dict[str, Quantity] = {}
+
+
+class Container(Part, frozen=True):
+    """What a container asks of its node; its image, command and environment are not decoded."""
+
+    resources: ResourceRequirements = ResourceRequirements()
+    ports: tuple[ContainerPort, ...] = ()
+    restart_policy: str = ""
+
+
+class PersistentVolumeClaimVolumeSource(Part, frozen=True):
+    """`persistentVolumeClaim` of a volume."""
+
+    claim_name: str = ""
+
+
+class Volume(Part, frozen=True):
+    """A volume; of it only the claim is read."""
+
+    persistent_volume_claim: PersistentVolumeClaimVolumeSource | None = None
+
+
+class PodSpec(Part, frozen=True):
+    """`spec` of a pod or of a pod template."""
+
+    node_name: str = ""
+    scheduler_name: str = "default-scheduler"
+    priority_class_name: str = ""
+    node_selector: dict[str, str] = {}
+    affinity: Affinity | None = None
+    tolerations: tuple[Toleration, ...] = ()
+    containers: tuple[Container, ...] = ()
+    init_containers: tuple[Container, ...] = ()
+    overhead: dict[str, Quantity] = {}
+    volumes: tuple[Volume, ...] = ()
+
+
+class PodStatus(Part, frozen=True):
+    """`status` of a pod."""
+
+    phase: str = ""
+    nominated_node_name: str = ""
+    start_time: datetime | None = None
+    conditions: tuple[Condition, ...] = ()
+
+
+class PodObject(Part, frozen=True):
+    """A pod as the API serves it; `share` turns it into the `Pod` that a snapshot keeps."""
+
+    metadata: Metadata
+    spec: PodSpec = PodSpec()
+    status: PodStatus = PodStatus()
+
+
+class PodShape(msgspec.Struct, frozen=True, eq=False):
+    """What the scheduler looks at in a pod. Pods that ask for the same hold the same object, so it hashes by identity.
+
+    A DaemonSet pod's pin to its node (`matchFields` on `metadata.name`) is not part of it: it would make every such pod
+    a shape of its own.
+    """
+
+    node_selector: dict[str, str]
+    node_affinity: NodeAffinity
+    tolerations: tuple[Toleration, ...]
+    requests: Milli
+    """Effective requests in thousandths, without the pod's own slot of `pods`."""
+    host_ports: tuple[ContainerPort, ...]
+
+
+class Pod(msgspec.Struct, frozen=True):
+    """A pod in a snapshot."""
+
+    metadata: Metadata
+    shape: PodShape
+    node_name: str
+    pinned_to: str
+    """The one node its affinity names by `metadata.name`, as the DaemonSet controller does; else empty."""
+    scheduler_name: str
+    priority_class_name: str
+    has_claims: bool
+    """Whether it mounts a PersistentVolumeClaim."""
+    phase: str
+    nominated_node_name: str
+    start_time: datetime | None
+    scheduled: Condition | None
+    """Its PodScheduled condition."""
+
+    @property
+    def active(self) -> bool:
+        """Neither finished nor being deleted (`utils/pod:IsActive`)."""
+        return self.phase not in {"Succeeded", "Failed"} and self.metadata.deletion_timestamp is None
+
+    @property
+    def unschedulable(self) -> bool:
+        """Unbound, and a scheduler has said so: Karpenter provisions for it (`utils/pod:FailedToSchedule`)."""
+        return not self.node_name and self.scheduled is not None and self.scheduled.reason == "Unschedulable"
+
+    @property
+    def daemonset_uid(self) -> str:
+        """The UID of the DaemonSet that controls it; else empty (`utils/pod:IsOwnedByDaemonSet`)."""
+        controller = self.metadata.controller
+        return controller.uid if controller and (controller.kind, controller.api_version) == ("DaemonSet", "apps/v1") else ""
+
+
+def effective_requests(spec: PodSpec, *, limits_as_requests: bool = False) -> dict[str, int]:
+    """What the pod asks of its node, in thousandths: the larger of its containers together and each init step, plus overhead.
+
+    A restartable init container (a sidecar) runs beside all that follows it. Source: k8s.io/component-helpers/resource
+    `PodRequests` (v1.36). `limits_as_requests` fills a missing request from the limit, as the API server's defaulting does for
+    pods but not for templates.
+    """
+
+    def requests(container: Container) -> dict[str, int]:
+        asked = amounts(container.resources.requests)
+        return {**amounts(container.resources.limits), **asked} if limits_as_requests else asked
+
+    running = total(requests(container) for container in spec.containers)
+    sidecars: dict[str, int] = {}
+    peak: dict[str, int] = {}
+    for container in spec.init_containers:
+        asked = requests(container)
+        if container.restart_policy == "Always":
+            running = total((running, asked))
+            sidecars = total((sidecars, asked))
+            step = sidecars
+        else:
+            step = total((sidecars, asked))
+        peak = {name: max(peak.get(name, 0), step.get(name, 0)) for name in peak | step}
+    larger = {name: max(running.get(name, 0), peak.get(name, 0)) for name in running | peak}
+    return total((larger, amounts(spec.overhead)))
+
+
+def _without_pin(affinity: NodeAffinity) -> tuple[NodeAffinity, str]:
+    """The affinity with the pin to one node taken out of its terms, and that node's name."""
+    terms = affinity.required.node_selector_terms if affinity.required else ()
+    pins = {field.values for term in terms for field in term.match_fields if (field.key, field.operator) == ("metadata.name", "In")}
+    if len(pins) != 1 or not all(len(term.match_fields) == 1 for term in terms):
+        return affinity, ""
+    (names,) = pins
+    if len(names) != 1:
+        return affinity, ""
+    unpinned = tuple(NodeSelectorTerm(term.match_expressions) for term in terms)
+    required = NodeSelector(unpinned) if any(term.match_expressions for term in unpinned) else None
+    return NodeAffinity(required, affinity.preferred), names[0]
+
+
+class PodShapes:
+    """The distinct shapes seen so far; one instance serves one snapshot."""
+
+    def __init__(self) -> None:
+        self._shapes: dict[bytes, PodShape] = {}
+        self._encoder = msgspec.json.Encoder(order="sorted")
+
+    def __len__(self) -> int:
+        return len(self._shapes)
+
+    def shape(self, spec: PodSpec, *, limits_as_requests: bool = False) -> tuple[PodShape, str]:
+        """The shared shape of a pod spec, and the node that it is pinned to.
+
+        Raises ValueError where a request is no quantity.
+        """
+        affinity, pinned_to = _without_pin(spec.affinity.node_affinity if spec.affinity else NodeAffinity())
+        key = self._encoder.encode(
+            (
+                spec.node_selector,
+                affinity,
+                spec.tolerations,
+                spec.containers,
+                spec.init_containers,
+                spec.overhead,
+                limits_as_requests,
+            )
+        )
+        found = self._shapes.get(key)
+        if found is None:
+            ports = tuple(port for container in spec.containers for port in container.ports if port.host_port)
+            requests = effective_requests(spec, limits_as_requests=limits_as_requests)
+            found = self._shapes[key] = PodShape(spec.node_selector, affinity, spec.tolerations, requests, ports)
+        return found, pinned_to
+
+    def share(self, pod: PodObject) -> Pod:
+        """The pod as a snapshot keeps it. Raises ValueError where a request is no quantity."""
+        shape, pinned_to = self.shape(pod.spec)
+        return Pod(
+            metadata=pod.metadata,
+            shape=shape,
+            node_name=pod.spec.node_name,
+            pinned_to=pinned_to,
+            scheduler_name=pod.spec.scheduler_name,
+            priority_class_name=pod.spec.priority_class_name,
+            has_claims=any(volume.persistent_volume_claim for volume in pod.spec.volumes),
+            phase=pod.status.phase,
+            nominated_node_name=pod.status.nominated_node_name,
+            start_time=pod.status.start_time,
+            scheduled=condition(pod.status.conditions, "PodScheduled"),
+        )

@@ -1,0 +1,167 @@
+"""One moment of a cluster."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+
+from karpenter_check.snapshot.coverage import CollectionError, Coverage, Status
+from karpenter_check.snapshot.event import Event
+from karpenter_check.snapshot.kind import Kind
+from karpenter_check.snapshot.metadata import Ref
+from karpenter_check.snapshot.node import Node
+from karpenter_check.snapshot.nodepool import NodeClaim, NodeClass, NodePool
+from karpenter_check.snapshot.owners import controller_by_pod_name, owner_of
+from karpenter_check.snapshot.pod import Pod, PodShape
+from karpenter_check.snapshot.version import Version
+from karpenter_check.snapshot.workload import DaemonSet, Deployment, PodDisruptionBudget, ReplicaSet, StatefulSet
+
+NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+"""`taken_at` of input that carries no time at all: every age is then negative, so no rule speaks of one."""
+NOT_COLLECTED = Coverage(Status.NOT_COLLECTED)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What was read of a cluster at one moment. Nothing in it changes; indexes are made when first asked for."""
+
+    taken_at: datetime
+    cluster: str = ""
+    kubernetes_version: str = ""
+    karpenter_version: Version | None = None
+    """None where nothing tells it; semantics are then those of 1.2 to 1.13."""
+    nodes: tuple[Node, ...] = ()
+    pods: tuple[Pod, ...] = ()
+    daemonsets: tuple[DaemonSet, ...] = ()
+    daemonset_shapes: Mapping[tuple[str, str], PodShape] = field(default_factory=dict)
+    """The shape of each DaemonSet's template by namespace and name, missing requests filled from limits."""
+    nodepools: tuple[NodePool, ...] = ()
+    nodeclaims: tuple[NodeClaim, ...] = ()
+    nodeclasses: tuple[NodeClass, ...] = ()
+    poddisruptionbudgets: tuple[PodDisruptionBudget, ...] = ()
+    replicasets: tuple[ReplicaSet, ...] = ()
+    deployments: tuple[Deployment, ...] = ()
+    statefulsets: tuple[StatefulSet, ...] = ()
+    events: tuple[Event, ...] = ()
+    coverage: Mapping[Kind, Coverage] = field(default_factory=dict)
+    errors: tuple[CollectionError, ...] = ()
+
+    def covered(self, kind: Kind) -> Coverage:
+        """What is known of a kind."""
+        return self.coverage.get(kind, NOT_COLLECTED)
+
+    @cached_property
+    def nodepools_by_name(self) -> Mapping[str, NodePool]:
+        """NodePools by name."""
+        return {nodepool.name: nodepool for nodepool in self.nodepools}
+
+    @cached_property
+    def nodes_by_name(self) -> Mapping[str, Node]:
+        """Nodes by name."""
+        return {node.name: node for node in self.nodes}
+
+    @cached_property
+    def nodeclaims_by_name(self) -> Mapping[str, NodeClaim]:
+        """NodeClaims by name."""
+        return {nodeclaim.name: nodeclaim for nodeclaim in self.nodeclaims}
+
+    @cached_property
+    def nodes_of_nodepool(self) -> Mapping[str, tuple[Node, ...]]:
+        """The nodes that carry each NodePool's label."""
+        grouped: dict[str, list[Node]] = defaultdict(list)
+        for node in self.nodes:
+            if node.nodepool:
+                grouped[node.nodepool].append(node)
+        return {name: tuple(nodes) for name, nodes in grouped.items()}
+
+    @cached_property
+    def nodeclaim_of_node(self) -> Mapping[str, NodeClaim]:
+        """The NodeClaim behind each node, by node name: joined by providerID, else by `status.nodeName`, else by owner."""
+        by_provider_id = {claim.status.provider_id: claim for claim in self.nodeclaims if claim.status.provider_id}
+        by_node_name = {claim.status.node_name: claim for claim in self.nodeclaims if claim.status.node_name}
+        joined: dict[str, NodeClaim] = {}
+        for node in self.nodes:
+            owners = (owner.name for owner in node.metadata.owner_references if owner.kind == "NodeClaim")
+            claim = (
+                by_provider_id.get(node.spec.provider_id)
+                or by_node_name.get(node.name)
+                or self.nodeclaims_by_name.get(next(owners, ""))
+            )
+            if claim:
+                joined[node.name] = claim
+        return joined
+
+    @cached_property
+    def node_of_nodeclaim(self) -> Mapping[str, Node]:
+        """The node that each NodeClaim became, by NodeClaim name."""
+        return {claim.name: self.nodes_by_name[node] for node, claim in self.nodeclaim_of_node.items()}
+
+    @cached_property
+    def pods_on_node(self) -> Mapping[str, tuple[Pod, ...]]:
+        """The pods that are bound to each node, finished and deleted ones too."""
+        grouped: dict[str, list[Pod]] = defaultdict(list)
+        for pod in self.pods:
+            if pod.node_name:
+                grouped[pod.node_name].append(pod)
+        return {name: tuple(pods) for name, pods in grouped.items()}
+
+    @cached_property
+    def pods_by_uid(self) -> Mapping[str, Pod]:
+        """Pods by UID."""
+        return {pod.metadata.uid: pod for pod in self.pods if pod.metadata.uid}
+
+    @cached_property
+    def pods_of_daemonset(self) -> Mapping[str, tuple[Pod, ...]]:
+        """The pods that each DaemonSet controls, by its UID."""
+        grouped: dict[str, list[Pod]] = defaultdict(list)
+        for pod in self.pods:
+            if uid := pod.daemonset_uid:
+                grouped[uid].append(pod)
+        return {uid: tuple(pods) for uid, pods in grouped.items()}
+
+    @cached_property
+    def daemonsets_by_uid(self) -> Mapping[str, DaemonSet]:
+        """DaemonSets by UID."""
+        return {daemonset.metadata.uid: daemonset for daemonset in self.daemonsets if daemonset.metadata.uid}
+
+    @cached_property
+    def events_by_reason(self) -> Mapping[str, tuple[Event, ...]]:
+        """Events by their reason."""
+        grouped: dict[str, list[Event]] = defaultdict(list)
+        for event in self.events:
+            grouped[event.reason].append(event)
+        return {reason: tuple(events) for reason, events in grouped.items()}
+
+    @cached_property
+    def _replicasets_by_name(self) -> Mapping[tuple[str, str], ReplicaSet]:
+        return {(entry.metadata.namespace, entry.metadata.name): entry for entry in self.replicasets}
+
+    @cached_property
+    def _desired(self) -> Mapping[tuple[str, str, str], int]:
+        workloads = (("Deployment", self.deployments), ("StatefulSet", self.statefulsets), ("ReplicaSet", self.replicasets))
+        return {
+            (kind, entry.metadata.namespace, entry.metadata.name): entry.spec.replicas
+            for kind, entries in workloads
+            for entry in entries
+        }
+
+    def owner(self, pod: Pod) -> Ref:
+        """The workload that a person would name as the pod's; a bare pod owns itself."""
+        return owner_of(pod, self._replicasets_by_name)
+
+    def owner_of_name(self, namespace: str, pod_name: str) -> Ref | None:
+        """The workload of a pod that is gone, told from its name by a ReplicaSet that is still there; else None."""
+        replicaset = self._replicasets_by_name.get((namespace, controller_by_pod_name(pod_name)))
+        above = replicaset.metadata.controller if replicaset else None
+        if replicaset is None:
+            return None
+        return (
+            Ref(above.kind, above.name, above.api_version, namespace)
+            if above
+            else Ref("ReplicaSet", replicaset.metadata.name, "apps/v1", namespace)
+        )
+
+    def desired_replicas(self, owner: Ref) -> int | None:
+        """How many pods a workload wants, or None where its kind has no such number or it was not read."""
+        return self._desired.get((owner.kind, owner.namespace, owner.name))

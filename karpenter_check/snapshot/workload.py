@@ -1,0 +1,97 @@
+"""What owns pods, and what protects them: DaemonSets, ReplicaSets, Deployments, StatefulSets, PodDisruptionBudgets."""
+
+from karpenter_check.snapshot.metadata import Metadata
+from karpenter_check.snapshot.part import Part
+from karpenter_check.snapshot.pod import PodSpec
+from karpenter_check.snapshot.selector import LabelSelector
+
+
+class PodTemplate(Part, frozen=True):
+    """`spec.template` of a DaemonSet."""
+
+    spec: PodSpec = PodSpec()
+
+
+class DaemonSetSpec(Part, frozen=True):
+    """`spec` of a DaemonSet."""
+
+    template: PodTemplate = PodTemplate()
+
+
+class DaemonSet(Part, frozen=True):
+    """A DaemonSet."""
+
+    metadata: Metadata
+    spec: DaemonSetSpec = DaemonSetSpec()
+
+
+class ReplicasSpec(Part, frozen=True):
+    """`spec` of what runs a number of replicas; Kubernetes defaults it to one."""
+
+    replicas: int = 1
+
+
+class ReplicaSet(Part, frozen=True):
+    """A ReplicaSet."""
+
+    metadata: Metadata
+    spec: ReplicasSpec = ReplicasSpec()
+
+
+class StatefulSet(Part, frozen=True):
+    """A StatefulSet."""
+
+    metadata: Metadata
+    spec: ReplicasSpec = ReplicasSpec()
+
+
+class Image(Part, frozen=True):
+    """A container of a Deployment's template: of it only the image, which tells Karpenter's version."""
+
+    image: str = ""
+
+
+class DeploymentPodSpec(Part, frozen=True):
+    """`spec.template.spec` of a Deployment."""
+
+    containers: tuple[Image, ...] = ()
+
+
+class DeploymentTemplate(Part, frozen=True):
+    """`spec.template` of a Deployment."""
+
+    spec: DeploymentPodSpec = DeploymentPodSpec()
+
+
+class DeploymentSpec(Part, frozen=True):
+    """`spec` of a Deployment; Kubernetes defaults the replicas to one."""
+
+    replicas: int = 1
+    template: DeploymentTemplate = DeploymentTemplate()
+
+
+class Deployment(Part, frozen=True):
+    """A Deployment."""
+
+    metadata: Metadata
+    spec: DeploymentSpec = DeploymentSpec()
+
+
+class PodDisruptionBudgetSpec(Part, frozen=True):
+    """`spec` of a PodDisruptionBudget. Without a selector it matches nothing."""
+
+    selector: LabelSelector | None = None
+
+
+class PodDisruptionBudgetStatus(Part, frozen=True):
+    """`status` of a PodDisruptionBudget."""
+
+    disruptions_allowed: int = 0
+
+
+class PodDisruptionBudget(Part, frozen=True):
+    """A PodDisruptionBudget (policy/v1)."""
+
+    metadata: Metadata
+    spec: PodDisruptionBudgetSpec = PodDisruptionBudgetSpec()
+    status: PodDisruptionBudgetStatus = PodDisruptionBudgetStatus()

@@ -1,0 +1,485 @@
+"""A small language for test clusters.
+
+Every function returns a piece of the real model with healthy defaults, so that a test says only what is wrong:
+
+    a_cluster(a_node("n1"), a_pod("logs", on="n1", of=a_daemonset("logs")))
+
+Times are ages before `NOON`, in Go's form (`90s`, `1h`). Sizes are Kubernetes quantities.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
+
+from karpenter_check.snapshot import Coverage, DaemonSet, Kind, Node, NodeClaim, NodePool, Snapshot, Status, Version
+from karpenter_check.snapshot.duration import duration
+from karpenter_check.snapshot.event import Event, EventSource, InvolvedObject
+from karpenter_check.snapshot.metadata import (
+    Annotations,
+    Condition,
+    Fields,
+    FieldsOfMetadata,
+    FieldsOfSpec,
+    ManagedFields,
+    Metadata,
+    OwnerReference,
+)
+from karpenter_check.snapshot.node import NodeMetadata, NodeSpec, NodeStatus, Taint
+from karpenter_check.snapshot.nodepool import (
+    Budget,
+    Disruption,
+    NodeClaimResources,
+    NodeClaimSpec,
+    NodeClaimStatus,
+    NodeClassRef,
+    NodePoolSpec,
+    Requirement,
+    Template,
+    TemplateMetadata,
+    TemplateSpec,
+)
+from karpenter_check.snapshot.pod import (
+    Affinity,
+    Container,
+    ContainerPort,
+    NodeAffinity,
+    NodeSelector,
+    NodeSelectorRequirement,
+    NodeSelectorTerm,
+    PersistentVolumeClaimVolumeSource,
+    PodObject,
+    PodShapes,
+    PodSpec,
+    PodStatus,
+    ResourceRequirements,
+    Toleration,
+    Volume,
+)
+from karpenter_check.snapshot.selector import LabelSelector
+from karpenter_check.snapshot.workload import (
+    DaemonSetSpec,
+    Deployment,
+    DeploymentSpec,
+    PodDisruptionBudget,
+    PodDisruptionBudgetSpec,
+    PodDisruptionBudgetStatus,
+    PodTemplate,
+    ReplicaSet,
+    ReplicasSpec,
+    StatefulSet,
+)
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+EVERYTHING = Toleration(operator="Exists")
+Owner: TypeAlias = DaemonSet | Deployment | StatefulSet
+Thing: TypeAlias = Node | NodePool | NodeClaim | PodObject | Owner | PodDisruptionBudget | Event
+
+
+def ago(age: str) -> datetime:
+    """The moment so long before `NOON`; `-5m` lies ahead."""
+    span = duration(age.removeprefix("-"))
+    assert span is not None, f"{age!r} is no duration"
+    return NOON + span if age.startswith("-") else NOON - span
+
+
+def a_taint(text: str) -> Taint:
+    """`key=value:Effect` or `key:Effect`."""
+    left, _, effect = text.rpartition(":")
+    key, _, value = left.partition("=")
+    return Taint(key, effect, value)
+
+
+def a_toleration(text: str) -> Toleration:
+    """`key=value:Effect`, `key:Effect` (any value), or `*` for everything."""
+    if text == "*":
+        return EVERYTHING
+    taint = a_taint(text)
+    return Toleration(taint.key, "Equal" if taint.value else "Exists", taint.value, taint.effect)
+
+
+def a_requirement(text: str) -> Requirement:
+    """`key In a,b`, `key Exists`, `key Gt 4`."""
+    key, operator, *values = text.split(" ", 2)
+    return Requirement(key, operator, tuple(values[0].split(",")) if values else ())
+
+
+def a_term(*requirements: str) -> NodeSelectorTerm:
+    """A node selector term of requirements in the form of `a_requirement`."""
+    parsed = (a_requirement(text) for text in requirements)
+    return NodeSelectorTerm(tuple(NodeSelectorRequirement(entry.key, entry.operator, entry.values) for entry in parsed))
+
+
+def a_nodepool(
+    name: str = "default",
+    *,
+    labels: Mapping[str, str] | None = None,
+    requirements: Sequence[str] = (),
+    taints: Sequence[str] = (),
+    startup_taints: Sequence[str] = (),
+    policy: str = "WhenEmptyOrUnderutilized",
+    consolidate_after: str = "1m",
+    budgets: Sequence[Budget] = (Budget(),),
+    node_class: NodeClassRef = NodeClassRef("EC2NodeClass", "default", "karpenter.k8s.aws"),
+    replicas: int | None = None,
+    hash: str = "1",
+) -> NodePool:
+    """A NodePool, ready to buy amd64 and arm64."""
+    spec = TemplateSpec(
+        tuple(a_requirement(text) for text in requirements),
+        tuple(a_taint(text) for text in taints),
+        tuple(a_taint(text) for text in startup_taints),
+        node_class,
+    )
+    return NodePool(
+        Metadata(name, creation_timestamp=ago("2000h"), annotations=Annotations(nodepool_hash=hash, nodepool_hash_version="v3")),
+        NodePoolSpec(
+            Template(TemplateMetadata(dict(labels or {})), spec),
+            Disruption(consolidate_after, policy, budgets=tuple(budgets)),
+            replicas=replicas,
+        ),
+    )
+
+
+def a_node(
+    name: str = "n1",
+    *,
+    pool: str = "default",
+    labels: Mapping[str, str] | None = None,
+    written_by: Mapping[str, str] | None = None,
+    taints: Sequence[str] = (),
+    taints_written_by: str = "",
+    cpu: str = "4",
+    memory: str = "16Gi",
+    pods: str = "110",
+    age: str = "1h",
+    ready: bool = True,
+    initialized: bool = True,
+    cordoned: bool = False,
+    deleted: str = "",
+) -> Node:
+    """A ready, initialized node of a NodePool (`pool=""`: of none). `written_by` says which field manager wrote a label."""
+    lifecycle = {"karpenter.sh/nodepool": pool, "karpenter.sh/registered": "true"} if pool else {}
+    if pool and initialized:
+        lifecycle["karpenter.sh/initialized"] = "true"
+    managed = [
+        ManagedFields(manager, ago(age), Fields(FieldsOfMetadata({f"f:{key}": {}}))) for key, manager in (written_by or {}).items()
+    ]
+    if taints_written_by:
+        managed.append(ManagedFields(taints_written_by, ago(age), Fields(spec=FieldsOfSpec({}))))
+    return Node(
+        NodeMetadata(
+            name,
+            uid=f"uid-{name}",
+            creation_timestamp=ago(age),
+            deletion_timestamp=ago(deleted) if deleted else None,
+            labels={
+                "kubernetes.io/hostname": name,
+                "kubernetes.io/os": "linux",
+                "kubernetes.io/arch": "amd64",
+                **lifecycle,
+                **(labels or {}),
+            },
+            managed_fields=tuple(managed),
+        ),
+        NodeSpec(tuple(a_taint(text) for text in taints), cordoned, f"aws:///{name}"),
+        NodeStatus(
+            {"cpu": cpu, "memory": memory, "pods": pods},
+            (Condition("Ready", "True" if ready else "False", last_transition_time=ago(age)),),
+        ),
+    )
+
+
+def a_nodeclaim(
+    name: str = "",
+    *,
+    node: str = "n1",
+    pool: str = "default",
+    age: str = "1h",
+    requirements: Sequence[str] = (),
+    taints: Sequence[str] = (),
+    requests: Mapping[str, str] | None = None,
+    expire_after: str = "720h",
+    termination_grace_period: str = "24h",
+    launched: bool = True,
+    registered: bool = True,
+    initialized: bool = True,
+    initialized_message: str = "",
+    conditions: Sequence[Condition] = (),
+    last_pod_event: str = "30m",
+    deleted: str = "",
+    hash: str = "1",
+) -> NodeClaim:
+    """The initialized NodeClaim of a node (`node=""`: of none yet), made from its NodePool as it is."""
+    stages = [("Launched", launched), ("Registered", registered), ("Initialized", initialized)]
+    lifecycle = [
+        Condition(
+            stage,
+            "True" if reached else "Unknown",
+            message="" if reached or stage != "Initialized" else initialized_message,
+            last_transition_time=ago(age),
+        )
+        for stage, reached in stages
+    ]
+    return NodeClaim(
+        Metadata(
+            name or f"{pool}-{node}",
+            uid=f"uid-{name or f'{pool}-{node}'}",
+            creation_timestamp=ago(age),
+            deletion_timestamp=ago(deleted) if deleted else None,
+            labels={"karpenter.sh/nodepool": pool},
+            annotations=Annotations(nodepool_hash=hash, nodepool_hash_version="v3"),
+        ),
+        NodeClaimSpec(
+            tuple(a_requirement(text) for text in requirements),
+            NodeClaimResources(dict(requests or {"cpu": "2", "memory": "4Gi", "pods": "5"})),
+            tuple(a_taint(text) for text in taints),
+            NodeClassRef("EC2NodeClass", "default", "karpenter.k8s.aws"),
+            expire_after,
+            termination_grace_period,
+        ),
+        NodeClaimStatus(
+            node, f"aws:///{node}" if node else "", ago(last_pod_event) if last_pod_event else None, (*lifecycle, *conditions)
+        ),
+    )
+
+
+def _owner_reference(owner: Owner) -> OwnerReference:
+    """A Deployment's pods belong to its one ReplicaSet, which `a_cluster` adds."""
+    metadata = owner.metadata
+    if isinstance(owner, Deployment):
+        return OwnerReference(
+            "ReplicaSet", f"{metadata.name}-bcdfg", f"uid-rs-{metadata.namespace}/{metadata.name}", "apps/v1", controller=True
+        )
+    return OwnerReference(type(owner).__name__, metadata.name, metadata.uid, "apps/v1", controller=True)
+
+
+def a_pod_spec(
+    *,
+    cpu: str = "100m",
+    memory: str = "128Mi",
+    selector: Mapping[str, str] | None = None,
+    terms: Sequence[NodeSelectorTerm] = (),
+    tolerations: Sequence[str] = (),
+    priority_class: str = "",
+    scheduler: str = "default-scheduler",
+    host_port: int = 0,
+    claims: Sequence[str] = (),
+    on: str = "",
+) -> PodSpec:
+    """A pod spec of one container."""
+    requests = {name: amount for name, amount in (("cpu", cpu), ("memory", memory)) if amount}
+    return PodSpec(
+        node_name=on,
+        scheduler_name=scheduler,
+        priority_class_name=priority_class,
+        node_selector=dict(selector or {}),
+        affinity=Affinity(NodeAffinity(NodeSelector(tuple(terms)))) if terms else None,
+        tolerations=tuple(a_toleration(text) for text in tolerations),
+        containers=(Container(ResourceRequirements(dict(requests)), (ContainerPort(host_port),) if host_port else ()),),
+        volumes=tuple(Volume(PersistentVolumeClaimVolumeSource(name)) for name in claims),
+    )
+
+
+def a_pod(
+    name: str,
+    *,
+    namespace: str = "shop",
+    on: str = "",
+    pinned_to: str = "",
+    of: Owner | None = None,
+    age: str = "50m",
+    labels: Mapping[str, str] | None = None,
+    do_not_disrupt: str = "",
+    phase: str = "",
+    deleted: str = "",
+    message: str = "0/1 nodes are available",
+    cpu: str | None = None,
+    memory: str | None = None,
+    selector: Mapping[str, str] | None = None,
+    terms: Sequence[NodeSelectorTerm] = (),
+    tolerations: Sequence[str] = (),
+    priority_class: str = "",
+    scheduler: str = "default-scheduler",
+    host_port: int = 0,
+    claims: Sequence[str] = (),
+) -> PodObject:
+    """A running pod on a node, or, without `on`, one that the scheduler calls Unschedulable. A DaemonSet's pod has its spec."""
+    spec = a_pod_spec(
+        cpu="100m" if cpu is None else cpu, memory="128Mi" if memory is None else memory, selector=selector, terms=terms,
+        tolerations=tolerations, priority_class=priority_class, scheduler=scheduler, host_port=host_port, claims=claims, on=on,
+    )  # fmt: skip
+    if isinstance(of, DaemonSet):
+        template = of.spec.template.spec
+        pin = NodeSelectorTerm((), (NodeSelectorRequirement("metadata.name", "In", (on or pinned_to,)),))
+        spec = PodSpec(
+            on,
+            template.scheduler_name,
+            template.priority_class_name,
+            template.node_selector,
+            Affinity(NodeAffinity(NodeSelector((pin,)))),
+            template.tolerations,
+            template.containers,
+        )
+        namespace = of.metadata.namespace
+    scheduled = Condition("PodScheduled", "True", last_transition_time=ago(age))
+    if not on:
+        scheduled = Condition("PodScheduled", "False", "Unschedulable", message, ago(age))
+    return PodObject(
+        Metadata(
+            name,
+            of.metadata.namespace if of else namespace,
+            f"uid-{name}",
+            ago(age),
+            ago(deleted) if deleted else None,
+            dict(labels or {}),
+            Annotations(do_not_disrupt=do_not_disrupt),
+            (_owner_reference(of),) if of else (),
+        ),
+        spec,
+        PodStatus(phase or ("Running" if on else "Pending"), start_time=ago(age) if on else None, conditions=(scheduled,)),
+    )
+
+
+def a_daemonset(
+    name: str = "logs",
+    *,
+    namespace: str = "kube-system",
+    cpu: str = "100m",
+    memory: str = "128Mi",
+    selector: Mapping[str, str] | None = None,
+    terms: Sequence[NodeSelectorTerm] = (),
+    tolerations: Sequence[str] = ("*",),
+    priority_class: str = "",
+) -> DaemonSet:
+    """A DaemonSet that tolerates everything."""
+    spec = a_pod_spec(
+        cpu=cpu, memory=memory, selector=selector, terms=terms, tolerations=tolerations, priority_class=priority_class
+    )
+    return DaemonSet(Metadata(name, namespace, f"uid-{namespace}/{name}", ago("1000h")), DaemonSetSpec(PodTemplate(spec)))
+
+
+def a_deployment(
+    name: str = "web", *, namespace: str = "shop", replicas: int = 1, labels: Mapping[str, str] | None = None
+) -> Deployment:
+    """A Deployment; `a_cluster` adds its ReplicaSet."""
+    return Deployment(
+        Metadata(name, namespace, f"uid-{namespace}/{name}", ago("1000h"), labels=dict(labels or {})), DeploymentSpec(replicas)
+    )
+
+
+def a_statefulset(name: str = "db", *, namespace: str = "data", replicas: int = 1) -> StatefulSet:
+    """A StatefulSet."""
+    return StatefulSet(Metadata(name, namespace, f"uid-{namespace}/{name}", ago("1000h")), ReplicasSpec(replicas))
+
+
+def a_budget(
+    name: str, *, namespace: str = "shop", selects: Mapping[str, str] | None = None, allowed: int = 1
+) -> PodDisruptionBudget:
+    """A PodDisruptionBudget that allows one disruption now."""
+    return PodDisruptionBudget(
+        Metadata(name, namespace), PodDisruptionBudgetSpec(LabelSelector(dict(selects or {}))), PodDisruptionBudgetStatus(allowed)
+    )
+
+
+def an_event(
+    reason: str, message: str, *, about: InvolvedObject, first: str, last: str = "", times: int = 1, component: str = "karpenter"
+) -> Event:
+    """An event, first and last seen so long before `NOON`."""
+    return Event(
+        about,
+        reason=reason,
+        message=message,
+        source=EventSource(component),
+        first_timestamp=ago(first),
+        last_timestamp=ago(last or first),
+        count=times,
+    )
+
+
+def nominated(pod: PodObject, *, to: str = "", node: str = "", first: str, last: str = "", times: int = 1) -> Event:
+    """Karpenter said that the pod should schedule on the NodeClaim `to`, and on its node if that is there."""
+    target = ", ".join([*([f"nodeclaim/{to}"] if to else []), *([f"node/{node}"] if node else [])])
+    about = InvolvedObject("Pod", pod.metadata.namespace, pod.metadata.name, pod.metadata.uid)
+    return an_event("Nominated", f"Pod should schedule on: {target}", about=about, first=first, last=last, times=times)
+
+
+def preempted(pod_name: str, *, namespace: str = "shop", by: PodObject, on: str, when: str) -> Event:
+    """The scheduler preempted a pod, which is gone, for another one on a node."""
+    about = InvolvedObject("Pod", namespace, pod_name, f"uid-{pod_name}")
+    return an_event(
+        "Preempted",
+        f"Preempted by pod {by.metadata.uid.encode().hex()} on node {on}",
+        about=about,
+        first=when,
+        component="default-scheduler",
+    )
+
+
+def a_replicaset_of(deployment: Deployment) -> ReplicaSet:
+    """The one ReplicaSet of a Deployment."""
+    metadata = deployment.metadata
+    return ReplicaSet(
+        Metadata(
+            f"{metadata.name}-bcdfg", metadata.namespace, f"uid-rs-{metadata.namespace}/{metadata.name}",
+            owner_references=(OwnerReference("Deployment", metadata.name, metadata.uid, "apps/v1", controller=True),),
+        ),
+        ReplicasSpec(deployment.spec.replicas),
+    )  # fmt: skip
+
+
+def a_healthy_cluster() -> Snapshot:
+    """Two nodes of one NodePool, a DaemonSet on each, a Deployment of two replicas."""
+    logs, web = a_daemonset("logs"), a_deployment("web", replicas=2)
+    return a_cluster(
+        a_nodepool(), a_node("n1"), a_node("n2", age="9h"), a_nodeclaim(node="n1"), a_nodeclaim(node="n2", age="9h"), logs, web,
+        a_pod("logs-1", on="n1", of=logs), a_pod("logs-2", on="n2", of=logs), a_pod("web-1", on="n1", of=web), a_pod("web-2", on="n2", of=web),
+    )  # fmt: skip
+
+
+def a_cluster(*things: Thing, version: Version | None = None, missing: Mapping[Kind, Status] | None = None) -> Snapshot:
+    """The snapshot of these things at `NOON`.
+
+    What a test leaves out and a cluster needs is added: the NodePool and the NodeClaim of each node, and the ReplicaSet of each
+    Deployment. Raises AssertionError for a pod on a
+    node that is not there and for two things of one name.
+    """
+    nodes = [thing for thing in things if isinstance(thing, Node)]
+    nodepools = [thing for thing in things if isinstance(thing, NodePool)]
+    claims = [thing for thing in things if isinstance(thing, NodeClaim)]
+    pods = [thing for thing in things if isinstance(thing, PodObject)]
+    daemonsets = [thing for thing in things if isinstance(thing, DaemonSet)]
+    deployments = [thing for thing in things if isinstance(thing, Deployment)]
+    names = [(type(thing), thing.metadata.namespace, thing.metadata.name) for thing in things if not isinstance(thing, Event)]
+    assert len(names) == len(set(names)), "two things of one name"
+    assert {pod.spec.node_name for pod in pods} - {""} <= {node.name for node in nodes}, "a pod on a node that is not there"
+    for pool in dict.fromkeys(node.nodepool for node in nodes if node.nodepool):
+        if pool not in {nodepool.name for nodepool in nodepools}:
+            nodepools.append(a_nodepool(pool))
+    claimed = {claim.status.node_name for claim in claims}
+    claims += [
+        a_nodeclaim(
+            node=node.name, pool=node.nodepool, age=f"{int((NOON - node.metadata.creation_timestamp) / timedelta(seconds=1))}s"
+        )
+        for node in nodes
+        if node.nodepool and node.name not in claimed and node.metadata.creation_timestamp
+    ]
+    shapes = PodShapes()
+    return Snapshot(
+        taken_at=NOON,
+        karpenter_version=version,
+        nodes=tuple(nodes),
+        pods=tuple(shapes.share(pod) for pod in pods),
+        daemonsets=tuple(daemonsets),
+        daemonset_shapes={
+            (entry.metadata.namespace, entry.metadata.name): shapes.shape(entry.spec.template.spec, limits_as_requests=True)[0]
+            for entry in daemonsets
+        },
+        nodepools=tuple(nodepools),
+        nodeclaims=tuple(claims),
+        poddisruptionbudgets=tuple(thing for thing in things if isinstance(thing, PodDisruptionBudget)),
+        replicasets=tuple(a_replicaset_of(deployment) for deployment in deployments),
+        deployments=tuple(deployments),
+        statefulsets=tuple(thing for thing in things if isinstance(thing, StatefulSet)),
+        events=tuple(thing for thing in things if isinstance(thing, Event)),
+        coverage={kind: Coverage((missing or {}).get(kind, Status.COMPLETE)) for kind in Kind},
+    )
