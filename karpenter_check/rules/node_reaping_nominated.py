@@ -1,13 +1,15 @@
 """The fourth founding problem: nodes that should be gone, kept alive by a nomination that renews for ever."""
 
 import shlex
-from collections.abc import Iterator
-from datetime import timedelta
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from karpenter_check.disruption.candidate import UNDERUTILIZED, Wanted, wanted_gone
-from karpenter_check.finding import Blame, Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity
+from karpenter_check.finding import Blame, Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, earliest
 from karpenter_check.rule import rule
-from karpenter_check.scheduling.nomination import Nominee, node_ref, nominees, obstacle, pod_ref, target_node
+from karpenter_check.scheduling.nomination import Nominee, Obstacle, node_ref, nominees, obstacle, pod_ref, target_node
 from karpenter_check.snapshot import Kind, Node, Snapshot
 from karpenter_check.snapshot.duration import spoken
 from karpenter_check.snapshot.event import Event
@@ -19,24 +21,52 @@ _REPEATS = timedelta(minutes=4)
 """A block that lasts is told again at least so often; rarer ones are single nominations of a busy node."""
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """A node that should be gone, what says that it is nominated, and the pods that it is nominated for."""
+
+    node: Node
+    wanted: Wanted
+    holders: tuple[Nominee, ...]
+    """Longest nominated first."""
+    obstacle: Obstacle
+    """What keeps the first of them away."""
+    block: Event
+    since: datetime
+    severity: Severity
+
+
 @rule(severity=Severity.HIGH, needs={Kind.NODE, Kind.POD, Kind.NODEPOOL, Kind.NODECLAIM, Kind.EVENT}, since="0.1.0")
 def node_reaping_nominated(
     snapshot: Snapshot, *, warn_count: int = 3, fail_after: timedelta = timedelta(minutes=10)
 ) -> Iterator[Finding]:
     """A node that Karpenter would take away is kept by the nomination of a pod that never comes."""
-    holders: dict[str, list[Nominee]] = {}
+    holders: dict[str, list[Nominee]] = defaultdict(list)
     for nominee in nominees(snapshot).values():
         node, last = target_node(snapshot, nominee), nominee.latest.last_seen
         if node and last and snapshot.taken_at - last <= _LIVE and nominee.pod.node_name != node.name and nominee.pod.active:
-            holders.setdefault(node.name, []).append(nominee)
+            holders[node.name].append(nominee)
+    kept: dict[tuple[str, str], list[_Kept]] = defaultdict(list)
     for name, pods in sorted(holders.items()):
         node = snapshot.nodes_by_name[name]
-        claim, nodepool = snapshot.nodeclaim_of_node.get(name), snapshot.nodepools_by_name.get(node.nodepool)
-        wanted = wanted_gone(snapshot, node, claim, nodepool) if claim and nodepool else None
-        block = _standing_block(snapshot, {name, claim.name if claim else name}, warn_count)
-        if wanted and block and block.first_seen:
-            lasting = snapshot.taken_at - block.first_seen >= fail_after
-            yield _finding(snapshot, node, wanted, block, sorted(pods, key=lambda entry: entry.since), lasting=lasting)
+        if found := _kept(snapshot, node, pods, warn_count, fail_after):
+            kept[node.nodepool, found.obstacle.reason].append(found)
+    for (nodepool, cause), nodes in kept.items():
+        yield _finding(snapshot, nodepool, cause, sorted(nodes, key=lambda entry: (entry.severity.rank, entry.since)))
+
+
+def _kept(snapshot: Snapshot, node: Node, pods: Sequence[Nominee], warn_count: int, fail_after: timedelta) -> _Kept | None:
+    """The node, if Karpenter wants it gone and says again and again that a nomination forbids it."""
+    claim, nodepool = snapshot.nodeclaim_of_node.get(node.name), snapshot.nodepools_by_name.get(node.nodepool)
+    wanted = wanted_gone(snapshot, node, claim, nodepool) if claim and nodepool else None
+    block = _standing_block(snapshot, {node.name, claim.name if claim else node.name}, warn_count)
+    if not (wanted and block and block.first_seen):
+        return None
+    lasting = snapshot.taken_at - block.first_seen >= fail_after
+    unsure = wanted.reason == UNDERUTILIZED
+    severity = Severity.HIGH.lowered(0 if lasting and not unsure else 1 if lasting else 2)
+    longest = tuple(sorted(pods, key=lambda entry: (entry.since, entry.pod.metadata.namespace, entry.pod.metadata.name)))
+    return _Kept(node, wanted, longest, obstacle(snapshot, longest[0]), block, block.first_seen, severity)
 
 
 def _standing_block(snapshot: Snapshot, names: set[str], warn_count: int) -> Event | None:
@@ -52,40 +82,45 @@ def _standing_block(snapshot: Snapshot, names: set[str], warn_count: int) -> Eve
     return None
 
 
-def _finding(snapshot: Snapshot, node: Node, wanted: Wanted, block: Event, pods: list[Nominee], *, lasting: bool) -> Finding:
-    holder = pods[0]
-    owner = Ref("NodePool", node.nodepool, "karpenter.sh/v1")
-    why_not = obstacle(snapshot, holder)
-    unsure = wanted.reason == UNDERUTILIZED
+def _finding(snapshot: Snapshot, nodepool: str, cause: str, nodes: Sequence[_Kept]) -> Finding:
+    worst = nodes[0]
+    node, holder, wanted = worst.node, worst.holders[0], worst.wanted
+    owner = Ref("NodePool", nodepool, "karpenter.sh/v1")
     requests = ", ".join(f"{shown(name, amount)} {name}" for name, amount in sorted(holder.pod.shape.requests.items())) or "nothing"
-    waited = spoken(snapshot.taken_at - holder.since)
-    name = pod_ref(holder.pod)
-    severity = Severity.HIGH.lowered(0 if lasting and not unsure else 1 if lasting else 2)
+    pod = pod_ref(holder.pod)
+    kept_for, waited = spoken(snapshot.taken_at - worst.since), spoken(snapshot.taken_at - holder.since)
+    some = "should be gone" if len(nodes) == 1 else f"{len(nodes)} nodes should be gone"
+    reasons = " and ".join(dict.fromkeys(entry.wanted.reason for entry in nodes))
+    others = f"; and {len(nodes) - 1} more" if len(nodes) > 1 else ""
+    owners = [snapshot.owner(entry.holders[0].pod) for entry in nodes]
+    culprits = [culprit for entry in nodes for culprit in entry.obstacle.culprits]
     return Finding(
-        object=node_ref(node.name),
+        object=node_ref(node.name) if len(nodes) == 1 else owner,
         owner=owner,
-        nodepool=node.nodepool,
-        cause=why_not.reason,
-        severity=severity,
-        confidence=Confidence.POSSIBLE if unsure else Confidence.LIKELY,
-        message=f"should be gone as {wanted.reason}; kept for {spoken(snapshot.taken_at - (block.first_seen or snapshot.taken_at))} by the nomination of {name}",
-        why=f"Karpenter sees {name.qualified_name} (asks {requests}) fit here and renews a 20 s nomination; it has waited {waited}: {why_not.said}",
-        cost=f"node {node.name}, {wanted.because}" + (f" since {wanted.since:%H:%M:%SZ}" if wanted.since else ""),
-        impact=Impact(nodes=1, pods=len(pods)),
+        nodepool=nodepool,
+        cause=cause,
+        severity=worst.severity,
+        confidence=Confidence.POSSIBLE if wanted.reason == UNDERUTILIZED else Confidence.LIKELY,
+        message=f"{some} as {reasons}; kept for {kept_for} by the nomination of {pod}",
+        why=f"Karpenter sees {pod.qualified_name} (asks {requests}) fit here and renews a 20 s nomination; it has waited {waited}: {worst.obstacle.said}",
+        cost=f"node {node.name}, {wanted.because}" + (f" since {wanted.since:%H:%M:%SZ}" if wanted.since else "") + others,
+        impact=Impact(nodes=len(nodes), pods=len({entry.pod.metadata.uid for kept in nodes for entry in kept.holders})),
         evidence=(
-            Evidence.of_event(block),
+            Evidence.of_event(worst.block),
             Evidence.of_event(holder.latest, holder.times),
             Evidence(node_ref(node.name), "NodeClaim status.conditions", wanted.because),
         ),
-        occurrences=(Occurrence(node_ref(node.name), node.metadata.uid, node.name, "nominated", block.first_seen),),
-        since=block.first_seen,
+        occurrences=tuple(
+            Occurrence(node_ref(entry.node.name), entry.node.metadata.uid, entry.node.name, "nominated", entry.since) for entry in nodes
+        ),
+        since=earliest(entry.since for entry in nodes),
         fix=(
             Fix(
-                "fix", f"kubectl describe pod -n {shlex.quote(name.namespace)} {shlex.quote(name.name)}",
+                "fix", f"kubectl describe pod -n {shlex.quote(pod.namespace)} {shlex.quote(pod.name)}",
                 text="remove what keeps the pod from its node, or the pod; the node then goes by itself",
                 risk="restarting Karpenter frees the node only until it nominates again",
             ),
-            Fix("verify", f"karpenter-check scan --select node-reaping-nominated --nodepool {shlex.quote(node.nodepool)}"),
+            Fix("verify", f"karpenter-check scan --select node-reaping-nominated --nodepool {shlex.quote(nodepool)}"),
         ),
-        blames=(Blame(snapshot.owner(holder.pod)), *(Blame(culprit) for culprit in why_not.culprits)),
+        blames=tuple(Blame(ref) for ref in dict.fromkeys([*owners, *culprits])),
     )  # fmt: skip
