@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from karpenter_check.finding import Blame, Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, earliest
+from karpenter_check.finding import Blame, Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, clip, earliest
 from karpenter_check.rule import rule
 from karpenter_check.scheduling.nomination import Nominee, Obstacle, Reason, nominees, obstacle, pod_ref, target_nodepool
 from karpenter_check.scheduling.purchases import Preemptions, Purchases, preemptions, purchases
@@ -54,14 +54,18 @@ def nominated_pod_failure(
     """Pods wait for nodes that Karpenter nominated them to, and nodes are bought for pods that never come to them."""
     told: set[tuple[Ref, str]] = set()
     bought = {(entry.owner, entry.nodepool): entry for entry in purchases(snapshot)}
+    pushed: dict[tuple[Ref, str], list[Preemptions]] = defaultdict(list)
     for preempted in preemptions(snapshot):
-        if len(preempted.events) >= minimum_preemptions:
-            told.add((preempted.owner, preempted.nodepool))
-            yield _preempted(snapshot, preempted, bought.get((preempted.owner, preempted.nodepool)))
+        pushed[preempted.owner, preempted.nodepool].append(preempted)
+    for key, by_preemptor in pushed.items():
+        if sum(len(preempted.events) for preempted in by_preemptor) >= minimum_preemptions:
+            told.add(key)
+            yield _preempted(snapshot, by_preemptor, bought.get(key))
     waiting: dict[tuple[Ref, str, Reason], list[_Waiting]] = defaultdict(list)
     for nominee in nominees(snapshot).values():
-        if not (nominee.pod.unschedulable and nominee.pod.active):
-            continue
+        pod = nominee.pod
+        if not pod.unschedulable or not pod.active or pod.nominated_node_name:
+            continue  # with a nominatedNodeName it is the scheduler's: Karpenter looks at it no more (`utils/pod:IsProvisionable`)
         found = _judge(snapshot, nominee, warn_after, fail_after, warn_after_for_new_nodes)
         key = (snapshot.owner(nominee.pod), target_nodepool(snapshot, nominee))
         if found and key not in told:
@@ -107,34 +111,45 @@ def _spending(entry: Purchases) -> str:
     return f"{len(entry.nodeclaims)} NodeClaims in {spoken(span)}"
 
 
-def _preempted(snapshot: Snapshot, found: Preemptions, bought: Purchases | None) -> Finding:
-    times = len(found.events)
-    rank = f" ({found.priority_class_name})" if found.priority_class_name else ""
+def _preempted(snapshot: Snapshot, by_preemptor: Sequence[Preemptions], bought: Purchases | None) -> Finding:
+    worst, *others = sorted(by_preemptor, key=lambda found: (-len(found.events), str(found.by)))
+    owner, nodepool = worst.owner, worst.nodepool
+    events = sorted(
+        (event for found in by_preemptor for event in found.events),
+        key=lambda event: (event.last_seen or snapshot.taken_at, event.involved_object.name),
+    )
+    times = len(events)
+    rank = f" ({worst.priority_class_name})" if worst.priority_class_name else ""
+    rank += f" and {len(others)} other workload{'s' * (len(others) != 1)}" if others else ""
     spent = f"{_spending(bought)}; " if bought else ""
-    claims = bought.nodeclaims if bought else ()
+    pushers = " and ".join(str(found.by) for found in (worst, *others))
     return Finding(
-        object=found.owner,
-        owner=found.owner,
-        nodepool=found.nodepool,
+        object=owner,
+        owner=owner,
+        nodepool=nodepool,
         cause=Reason.PREEMPTED,
         confidence=Confidence.LIKELY,
-        message=f"{spent}landed {times} times, preempted {times} times by {found.by.name}{rank}",
-        why=f"its pods{_replicas(snapshot, found.owner)} land on nodes of {found.nodepool} and are preempted by pods of {found.by}",
-        impact=Impact(nodes=len(found.nodes), pods=times, nodeclaims=len(claims) or None),
-        evidence=(Evidence.of_event(found.events[-1], count=times),),
+        message=f"{spent}landed {times} times, preempted {times} times by {worst.by.name}{rank}",
+        why=f"its pods{_replicas(snapshot, owner)} land on nodes of {nodepool} and are preempted by pods of {pushers}",
+        impact=Impact(
+            nodes=len({node for found in by_preemptor for node in found.nodes}),
+            pods=times,
+            nodeclaims=len(bought.nodeclaims) if bought else None,
+        ),
+        evidence=(Evidence.of_event(events[-1], count=times),),
         occurrences=tuple(
             Occurrence(
                 Ref("Pod", event.involved_object.name, "v1", event.involved_object.namespace),
                 event.involved_object.uid, "", Reason.PREEMPTED, event.last_seen,
             )
-            for event in found.events
+            for event in events
         ),
-        since=earliest([*(event.first_seen for event in found.events), bought.first if bought else None]),
+        since=earliest([*(event.first_seen for event in events), bought.first if bought else None]),
         fix=(
-            Fix("fix", text=f"make Karpenter count {found.by} on {found.nodepool}, or lower its priority", risk="a lower priority leaves its own pods Pending"),
-            _verify(found.owner),
+            Fix("fix", text=f"make Karpenter count {pushers} on {nodepool}, or lower its priority", risk="a lower priority leaves its own pods Pending"),
+            _verify(owner),
         ),
-        blames=(Blame(found.by, found.nodepool),),
+        blames=tuple(Blame(found.by, nodepool) for found in (worst, *others)),
     )  # fmt: skip
 
 
@@ -151,7 +166,7 @@ def _pending(snapshot: Snapshot, owner: Ref, nodepool: str, reason: Reason, pods
     scheduled = worst.nominee.pod.scheduled
     proof = [Evidence.of_event(worst.nominee.latest, worst.nominee.times)]
     if scheduled:
-        proof.append(Evidence(pod_ref(worst.nominee.pod), "status.conditions[PodScheduled].message", scheduled.message[:400]))
+        proof.append(Evidence(pod_ref(worst.nominee.pod), "status.conditions[PodScheduled].message", clip(scheduled.message)))
     return Finding(
         object=owner,
         owner=owner,
