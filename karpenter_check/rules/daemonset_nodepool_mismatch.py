@@ -61,7 +61,8 @@ def _uncounted(snapshot: Snapshot, daemonset: DaemonSet, simulated: DaemonSetPod
     """The DaemonSet's pods on, or pinned to, nodes that were sized without it, by NodePool.
 
     A node that drifted from its NodePool is judged by its NodeClaim: that is what it was sized from. Static NodePools are
-    sized for no pods at all, so nothing can be missing there.
+    sized for no pods at all, so nothing can be missing there. A pod left from before an edit of its DaemonSet, which the
+    template admits as the pod is, was counted when its node was sized.
     """
     found: dict[str, list[_Place]] = defaultdict(list)
     for pod in snapshot.pods_of_daemonset.get(daemonset.metadata.uid, ()):
@@ -75,9 +76,21 @@ def _uncounted(snapshot: Snapshot, daemonset: DaemonSet, simulated: DaemonSetPod
         else:
             template = template_of_nodepool(nodepool, snapshot.karpenter_version)
         refused = refusals(simulated, template, snapshot.karpenter_version)
-        if refused:
+        if refused and refusals(_as_it_is(pod), template, snapshot.karpenter_version):
             found[nodepool.name].append(_Place(pod, node, refused[0]))
     return found
+
+
+def _as_it_is(pod: Pod) -> DaemonSetPod:
+    """The pod by its own words, for one of an older revision than the one that Karpenter simulates."""
+    required, preferred = pod.shape.node_affinity.required, pod.shape.node_affinity.preferred
+    return DaemonSetPod(
+        node_selector=pod.shape.node_selector,
+        terms=required.node_selector_terms if required else (),
+        preferred=tuple((term.weight, term.preference) for term in preferred),
+        tolerations=pod.shape.tolerations,
+        requests=pod.shape.requests,
+    )
 
 
 def _harm(snapshot: Snapshot, daemonset: Ref, nodepool: str, places: Sequence[_Place]) -> _Harm:
@@ -175,17 +188,20 @@ def _writer(place: _Place) -> str:
 
 def _why(place: _Place, nodepool: NodePool) -> str:
     refusal, writer = place.refusal, _writer(place)
-    by = f'written by "{writer}"' if writer else "its writer is not in the input"
+    by = f'written by "{writer}"' if writer else "writer not in the input"
     match refusal:
         case UntoleratedTaint(taint):
             carries = taint.key in {other.key for other in place.node.spec.taints}
             here = (
-                "the node carries it, but the pod is there all the same" if carries else f"the node does not carry it (taints {by})"
+                "the node carries it, but the pod is there all the same"
+                if carries
+                else f"the node does not carry it (its taints: {by})"
             )
             return f"does not tolerate {taint} of NodePool {nodepool.name}; {here}"
         case UndefinedLabel(asked):
             selects = f"{asked.key}={next(iter(asked.values))}" if len(asked.values) == 1 and asked.operator == "In" else str(asked)
-            return f"selects {selects}; NodePool {nodepool.name} declares no such label; on the nodes it was {by}"
+            there = f"on the nodes it was {by}" if writer else f"the nodes have it ({by})"
+            return f"selects {selects}; NodePool {nodepool.name} declares no such label; {there}"
         case NoOverlap(declared, asked):
             has = place.node.metadata.labels.get(asked.key, "nothing")
             return f"needs {asked}; NodePool {nodepool.name} declares {declared}; the node has {asked.key}={has}, {by}"
