@@ -32,7 +32,7 @@ def daemonset_overhead_wasted(snapshot: Snapshot, *, minimum_age: timedelta = ti
 
 
 def _settled_nodes(snapshot: Snapshot, nodepool: NodePool, minimum_age: timedelta) -> tuple[Node, ...]:
-    """The pool's nodes that are ready, initialized, old enough, and made from the template as it is now."""
+    """The pool's nodes that are ready, initialized, not cordoned, old enough, and made from the template as it is now."""
     settled = []
     for node in snapshot.nodes_of_nodepool.get(nodepool.name, ()):
         created, claim = node.metadata.creation_timestamp, snapshot.nodeclaim_of_node.get(node.name)
@@ -40,6 +40,7 @@ def _settled_nodes(snapshot: Snapshot, nodepool: NodePool, minimum_age: timedelt
         if (
             node.ready
             and node.initialized
+            and not node.spec.unschedulable
             and old
             and not node.metadata.deletion_timestamp
             and claim
