@@ -118,11 +118,15 @@ def _why(claim: NodeClaim, death: _Death, culprit: Held | None) -> str:
     limit = f"forced end {end:%Y-%m-%d %H:%M:%SZ}" if end else "no terminationGracePeriod, so it drains for ever"
     if culprit:
         return f"{pod_ref(culprit.pod)} is kept by {culprit.by}; {limit}"
-    return (
-        f"deleted at creation + expireAfter, with no other reason given; {limit}"
-        if not death.held
-        else f"{len(death.held)} pods are on their way out; {limit}"
-    )
+    if death.held:
+        on_their_way = f"{len(death.held)} pods are on their way out" if len(death.held) > 1 else "1 pod is on its way out"
+        return f"{on_their_way}; {limit}"
+    return f"deleted at creation + expireAfter, with no other reason given; {limit}"
+
+
+def _annotated(held: Held) -> bool:
+    """Whether the pod's own annotation keeps it, and not a PodDisruptionBudget."""
+    return held.by.startswith("karpenter.sh/do-not-disrupt")
 
 
 def _evidence(death: _Death, culprit: Held | None) -> Iterator[Evidence]:
@@ -131,9 +135,9 @@ def _evidence(death: _Death, culprit: Held | None) -> Iterator[Evidence]:
     yield Evidence(ref, "metadata.creationTimestamp + spec.expireAfter", claim.spec.expire_after)
     yield Evidence(ref, "metadata.deletionTimestamp", f"{death.deleted:%Y-%m-%dT%H:%M:%SZ}")
     if culprit:
-        annotated = culprit.by.startswith("karpenter.sh/")
-        path = "metadata.annotations.karpenter.sh/do-not-disrupt" if annotated else "PodDisruptionBudget"
-        yield Evidence(pod_ref(culprit.pod), path, culprit.pod.metadata.annotations.do_not_disrupt if annotated else culprit.by)
+        path = "metadata.annotations.karpenter.sh/do-not-disrupt" if _annotated(culprit) else "metadata.labels"
+        value = culprit.pod.metadata.annotations.do_not_disrupt if _annotated(culprit) else f"matched by {culprit.by}"
+        yield Evidence(pod_ref(culprit.pod), path, value)
     if death.evicted:
         yield Evidence.of_event(death.evicted[-1], count=len(death.evicted))
 
@@ -142,7 +146,8 @@ def _fix(claim: NodeClaim, nodepool: str, culprit: Held | None, *, hangs: bool) 
     if hangs and culprit:
         metadata = culprit.pod.metadata
         command = f"kubectl delete pod -n {shlex.quote(metadata.namespace)} {shlex.quote(metadata.name)}"
-        yield Fix("stop", command, risk="the pod asked not to be disturbed: ask its owner first; a bare pod is not made again")
+        said = "the pod asked not to be disturbed" if _annotated(culprit) else "this goes around its PodDisruptionBudget"
+        yield Fix("stop", command, risk=f"{said}: ask its owner first; a bare pod is not made again")
     if claim.termination_grace_period is None:
         patch = shlex.quote('{"spec":{"template":{"spec":{"terminationGracePeriod":"24h"}}}}')
         yield Fix(
