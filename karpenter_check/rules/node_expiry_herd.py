@@ -38,9 +38,11 @@ def node_expiry_herd(
     for entry in expiring:
         by_pool[entry.claim.nodepool].append(entry)
     for nodepool, entries in by_pool.items():
-        herd = _largest_herd(entries, window)
         alive = [claim for claim in snapshot.nodeclaims if claim.nodepool == nodepool and not claim.metadata.deletion_timestamp]
-        if len(herd) >= minimum_nodes or (len(herd) >= 3 and len(herd) >= minimum_share * len(alive)):
+        soon = [entry for entry in entries if entry.due - snapshot.taken_at <= fail_within]
+        herds = (_largest_herd(some, window) for some in (soon, entries))  # a herd that is near counts before a larger one later
+        many = (herd for herd in herds if len(herd) >= minimum_nodes or len(herd) >= max(3, minimum_share * len(alive)))
+        if herd := next(many, None):
             yield _pool_finding(snapshot, nodepool, herd, len(alive), fail_within)
     for owner, pods in _replicated(snapshot):
         due = {entry.node.name: entry for entry in expiring}
@@ -140,6 +142,13 @@ def _pool_finding(snapshot: Snapshot, nodepool: str, herd: Sequence[_Expiring], 
     )
 
 
+def _made_together(hosts: Sequence[_Expiring], nodepools: Sequence[str]) -> str:
+    lives = sorted({entry.claim.spec.expire_after or "of its NodePool" for entry in hosts})
+    if len(hosts) == 1:
+        return f"one NodeClaim of {nodepools[0]} holds them all; its expireAfter is {lives[0]}"
+    return f"their NodeClaims of {' and '.join(nodepools)} end together; expireAfter {' and '.join(lives)}"
+
+
 def _workload_finding(
     snapshot: Snapshot, owner: Ref, pods: Sequence[Pod], hosts: Sequence[_Expiring], fail_within: timedelta
 ) -> Finding:
@@ -153,7 +162,7 @@ def _workload_finding(
         cause="replicas",
         severity=_severity(snapshot, hosts[0].due, fail_within, vital=vital),
         message=f"all {len(pods)} replicas of {owner.name} are on {where} that expire{'s' * (len(hosts) == 1)} {_when(snapshot, hosts)}",
-        why=f"their NodeClaims of {', '.join(nodepools)} were made together and have the same expireAfter ({hosts[0].claim.spec.expire_after})",
+        why=_made_together(hosts, nodepools),
         impact=Impact(nodes=len(hosts), pods=len(pods)),
         evidence=_evidence(hosts),
         occurrences=_occurrences(hosts),
