@@ -1,0 +1,66 @@
+"""The command line. Commands are imported when they are called, so that help and completion stay quick."""
+
+import signal
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from karpenter_check import __version__
+
+_COMMANDS = {
+    "scan": "Find out what is wrong with Karpenter in a cluster, or in what kubectl printed of it.",
+    "rules": "List the rules, or explain one.",
+    "completion": "Print the completion script of a shell.",
+}
+INTERRUPTED, TERMINATED = 130, 143
+
+
+class _Lazy(click.Group):
+    """A group whose commands are modules of this package."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's signature
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f"{__name__}.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  click's signature
+        """The help of the group, written from the table above instead of from every command's module."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
+def group() -> None:
+    """Find out why Karpenter's nodes and pods are not where they should be."""
+
+
+def program() -> str:
+    """What the user typed: `karpenter-check`, or `kubectl karpenter-check` for the plugin."""
+    called = Path(sys.argv[0]).name
+    return "kubectl karpenter-check" if called.startswith("kubectl-") else "karpenter-check"
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  the signal module's signature
+    sys.exit(TERMINATED)
+
+
+def main() -> None:
+    """Run the command line and exit: see docs/exit-codes.md for the codes."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = group.main(prog_name=program(), standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        code = INTERRUPTED
+    sys.exit(code)

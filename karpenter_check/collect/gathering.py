@@ -83,8 +83,6 @@ class Gathering:
             return
         metadata = decoded.metadata
         try:
-            if not metadata.name:
-                raise ValueError("metadata.name is missing")
             kept = self._checked(kind, decoded)
         except ValueError as error:
             self.failed[kind] += 1
@@ -96,6 +94,8 @@ class Gathering:
     def _checked(self, kind: Kind, decoded: Any) -> Any:
         """The object as a snapshot keeps it, its quantities known to be some. Raises ValueError that names the field."""
         metadata = decoded.metadata
+        if not metadata.name:
+            raise ValueError("metadata.name is missing")
         try:
             match kind:
                 case Kind.POD:

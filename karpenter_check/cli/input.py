@@ -1,0 +1,99 @@
+"""The snapshot that a scan looks at: from files, from the demo, or from a cluster."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import click
+
+from karpenter_check.cli.exits import Exit
+from karpenter_check.cli.said import Said
+from karpenter_check.collect.files import FileInput, read_files
+from karpenter_check.collect.refusal import CannotScan, UnreadableInput
+from karpenter_check.snapshot import NO_TIME, Kind, Snapshot, Status, Version
+
+_MOST_ERRORS = 10
+
+
+class Refused(click.ClickException):
+    """Nothing to judge: one line on stderr and an exit code."""
+
+    def __init__(self, message: str, code: Exit) -> None:
+        super().__init__(message)
+        self.code = code
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]  # click has a constant where each refusal has its own
+        """What the process exits with."""
+        return int(self.code)
+
+
+def from_files(
+    paths: Sequence[Path | None], *, complete: bool, at: datetime | None, karpenter_version: Version | None, said: Said
+) -> Snapshot:
+    """The snapshot in files; None among them is standard input. Raises Refused."""
+    try:
+        read = read_files(paths, complete=complete, at=at, karpenter_version=karpenter_version)
+    except UnreadableInput as refusal:
+        raise Refused(str(refusal), Exit.USAGE) from refusal
+    _tell(read, said)
+    if read.cluster_without_karpenter:
+        raise Refused(_without_karpenter(read), Exit.NO_KARPENTER)
+    return read.snapshot
+
+
+def from_demo(said: Said, karpenter_version: Version | None) -> Snapshot:
+    """The snapshot that the package carries."""
+    with as_file(files("karpenter_check").joinpath("demo", "cluster.json.gz")) as path:
+        return from_files([path], complete=False, at=None, karpenter_version=karpenter_version, said=said)
+
+
+def from_cluster(
+    *, kubeconfig: Path | None, context: str | None, request_timeout: float, karpenter_version: Version | None, said: Said
+) -> Snapshot:
+    """The snapshot of a live cluster. Raises Refused."""
+    from karpenter_check.collect.access import connect  # noqa: PLC0415  the kubernetes client is slow to import, and only needed here
+    from karpenter_check.collect.live import collect_live  # noqa: PLC0415  as above
+
+    try:
+        api = connect(kubeconfig=kubeconfig, context=context, request_timeout=request_timeout)
+        snapshot = collect_live(api, progress=said.progress, karpenter_version=karpenter_version)
+    except CannotScan as refusal:
+        raise Refused(str(refusal), Exit.CANNOT_SCAN) from refusal
+    finally:
+        said.progress_done()
+    nodepools = snapshot.covered(Kind.NODEPOOL)
+    if nodepools.status is Status.ABSENT:
+        raise Refused(
+            f"{nodepools.reason or 'the cluster serves neither karpenter.sh/v1 nor v1beta1'}: is Karpenter installed there?",
+            Exit.NO_KARPENTER,
+        )
+    return snapshot
+
+
+def _tell(read: FileInput, said: Said) -> None:
+    """What the reader should know of how the input was read."""
+    snapshot = read.snapshot
+    if read.ignored:
+        said.note(f"{read.ignored} entries of the folder are no *.json, *.yaml or *.yml and were not read")
+    if read.skipped:
+        said.detail(f"{read.skipped} objects are of kinds that no rule reads")
+    if read.legacy:
+        said.note(
+            f"{read.legacy} objects of Karpenter's alpha API (v1alpha5 Provisioner and the like) are not supported: migrate to karpenter.sh/v1"
+        )
+    if read.guessed_time and snapshot.taken_at == NO_TIME:
+        said.note("nothing in the input carries a time, so no age is judged; --at TIME sets one")
+    elif read.guessed_time:
+        said.note(f"taken at {snapshot.taken_at:%Y-%m-%dT%H:%M:%SZ}, the newest time in the input; --at TIME sets another")
+    for error in snapshot.errors[:_MOST_ERRORS]:
+        said.warning(str(error))
+    if len(snapshot.errors) > _MOST_ERRORS:
+        said.warning(f"{len(snapshot.errors) - _MOST_ERRORS} more objects could not be read; -o json lists them all")
+
+
+def _without_karpenter(read: FileInput) -> str:
+    if read.legacy:
+        return "the input has only Karpenter's alpha API (v1alpha5): migrate to karpenter.sh/v1 (https://karpenter.sh/docs/upgrading/upgrade-guide/) and scan again"
+    return "this cluster serves neither karpenter.sh/v1 nor v1beta1: is Karpenter installed there?"

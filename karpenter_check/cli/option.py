@@ -1,0 +1,15 @@
+"""Options that can also be set in the environment."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def option(*declarations: str, **attributes: Any) -> Callable[[Command], Command]:
+    """A click option that `KARPENTER_CHECK_<NAME>` sets too, after its first long name."""
+    name = next(entry for entry in declarations if entry.startswith("--"))
+    variable = f"KARPENTER_CHECK_{name.partition('/')[0].removeprefix('--').replace('-', '_').upper()}"
+    return click.option(*declarations, envvar=variable, **attributes)

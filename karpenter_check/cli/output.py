@@ -1,0 +1,46 @@
+"""Where reports go, how wide, and in which colours."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+_LOG_WIDTH = 160
+"""Columns where there is no terminal: a log is read in a wide window, and 80 would fold every name."""
+
+
+def use_color(choice: str) -> bool:
+    """Whether standard output is coloured: asked for, or a terminal that NO_COLOR and TERM do not forbid."""
+    if choice != "auto":
+        return choice == "always"
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or sys.stdout.isatty()
+
+
+def width(chosen: int | None) -> int:
+    """How many columns standard output has: what was chosen, the terminal's (or COLUMNS), or a log's."""
+    if chosen:
+        return chosen
+    if sys.stdout.isatty() or os.environ.get("COLUMNS"):
+        return max(40, shutil.get_terminal_size((80, 24)).columns)
+    return _LOG_WIDTH
+
+
+def write(text: str, file: Path | None) -> None:
+    """Write a report. Raises click.FileError where a file cannot be written; a reader that went away is no error."""
+    if file:
+        try:
+            file.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise click.FileError(str(file), error.strerror) from error
+        return
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        click.echo(text.encode(encoding, "backslashreplace").decode(encoding), nl=False, color=True)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes standard output once more at exit and would complain: docs.python.org/3/library/signal.html, "Note on SIGPIPE"
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

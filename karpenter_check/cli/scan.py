@@ -1,0 +1,90 @@
+"""`karpenter-check scan`."""
+
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import click
+
+from karpenter_check.cli.option import option
+from karpenter_check.cli.scan_types import DURATION, OUTPUT, SELECTOR, SEVERITIES, TIME, VERSION, InputPath
+
+
+@click.command(epilog="Every option can be set in the environment, too: --fail-on is KARPENTER_CHECK_FAIL_ON.")
+@option(
+    "-f",
+    "--filename",
+    "filenames",
+    multiple=True,
+    type=InputPath(),
+    metavar="FILE|DIR|-",
+    help="Scan what kubectl printed, manifests or a snapshot, instead of a cluster. Repeatable.",
+)
+@option("--complete", is_flag=True, help="With -f: every kind was asked for, so kinds that do not appear are empty.")
+@option("--at", type=TIME, metavar="TIME", help="With -f: when the input was taken (RFC 3339). Default: the newest time in it.")
+@option("--demo", is_flag=True, help="Scan a snapshot that comes with karpenter-check.")
+@option(
+    "--kubeconfig",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The kubeconfig to use. Default: KUBECONFIG, else ~/.kube/config, else the pod's own account.",
+)
+@option("--context", metavar="NAME", help="The kubeconfig's context to use.")
+@option(
+    "--request-timeout", type=DURATION, default="30s", show_default=True, metavar="DURATION", help="How long one request may take."
+)
+@option("--karpenter-version", type=VERSION, metavar="X.Y.Z", help="Karpenter's version, where no Deployment tells it.")
+@option("--select", multiple=True, metavar="RULE,…", help="Run only these rules.")
+@option("--ignore", multiple=True, metavar="RULE,…", help="Do not run these rules.")
+@option(
+    "-n",
+    "--namespace",
+    "namespaces",
+    multiple=True,
+    metavar="NAME",
+    help="Show and count only findings of this namespace. Repeatable. All is judged all the same.",
+)
+@option("-l", "--selector", type=SELECTOR, metavar="SELECTOR", help="Show and count only findings on objects with these labels.")
+@option("--nodepool", "nodepools", multiple=True, metavar="NAME", help="Show and count only findings of this NodePool. Repeatable.")
+@option(
+    "--min-severity",
+    type=click.Choice(SEVERITIES),
+    default="info",
+    show_default=True,
+    help="Show findings from this severity on; the exit code does not change.",
+)
+@option(
+    "--fail-on",
+    type=click.Choice(["none", *SEVERITIES]),
+    help="Exit with 10 for findings from this severity on. Default: high; with --demo, none.",
+)
+@option("--strict", is_flag=True, help="Exit with 4 if something could not be seen or judged.")
+@option(
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    type=OUTPUT,
+    metavar="FORMAT[=FILE]",
+    help="table (default), json or jsonl, to a file if one is named. Repeatable.",
+)
+@option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True, help="Colour the table.")
+@option("--width", type=click.IntRange(40, 1000), metavar="COLUMNS", help="Width of the table. Default: the terminal's, else 160.")
+@option("-q", "--quiet", is_flag=True, help="On stderr, only warnings and errors.")
+@option("-v", "--verbose", count=True, help="Tell every finding's story; say more on stderr.")
+@click.pass_context
+def command(ctx: click.Context, /, **options: Any) -> None:
+    """Find out what is wrong with Karpenter in a cluster, or in what kubectl printed of it.
+
+    \b
+    karpenter-check scan                 the cluster of the current kubeconfig context
+    karpenter-check scan --demo          a snapshot that comes with karpenter-check
+    karpenter-check scan -f dump.json    what `kubectl get … -A -o json` printed; - is stdin
+
+    Exit codes: 0 clean, 1 could not scan, 2 wrong usage or unreadable input, 3 no Karpenter there, 4 incomplete and --strict,
+    10 findings from --fail-on on.
+    """  # noqa: D301  click reads \b as "do not wrap"
+    started = perf_counter()
+    from karpenter_check.cli.run import Options, run  # noqa: PLC0415  --help must not wait for all that a scan needs
+
+    ctx.exit(run(Options(**options), started))

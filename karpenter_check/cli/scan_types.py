@@ -1,0 +1,103 @@
+"""What the options of a scan are made from. Nothing heavy is imported before a value has to be read."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+if TYPE_CHECKING:
+    from karpenter_check.snapshot.selector import LabelSelector
+    from karpenter_check.snapshot.version import Version
+
+SEVERITIES = ["critical", "high", "medium", "low", "info"]
+FORMATS = ["table", "json", "jsonl"]
+"""As in karpenter_check.finding and karpenter_check.reports, which help and completion do not wait for; a test holds them together."""
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
+
+
+class Output(NamedTuple):
+    """A format, and the file that it goes to; None is standard output."""
+
+    form: str
+    file: Path | None
+
+
+class _Output(click.ParamType[Output]):
+    name = "FORMAT[=FILE]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Output:
+        form, _, file = str(value).partition("=")
+        if form not in FORMATS:
+            self.fail(f"{form!r} is not one of {', '.join(FORMATS)}", param, ctx)
+        if "=" in value and not file:
+            self.fail(f"{value!r} names no file", param, ctx)
+        path = Path(file) if file and file != "-" else None
+        if path and not path.parent.is_dir():
+            self.fail(f"there is no folder {str(path.parent)!r}", param, ctx)
+        return Output(form, path)
+
+
+class InputPath(click.Path):
+    """A file or folder that is there, or `-`, which reads as None."""
+
+    def __init__(self) -> None:
+        super().__init__(exists=True, allow_dash=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path, or None for standard input."""
+        return None if value == "-" else Path(os.fsdecode(super().convert(value, param, ctx)))
+
+
+class _Time(click.ParamType[datetime]):
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            time = datetime.fromisoformat(str(value).strip())
+        except ValueError:
+            self.fail(f"{value!r} is no time (try 2026-11-21T08:17:14Z)", param, ctx)
+        if time.tzinfo is None:
+            self.fail(f"{value!r} has no time zone: end it with Z for UTC", param, ctx)
+        return time
+
+
+class _Duration(click.ParamType[float]):
+    name = "DURATION"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        form = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)?", str(value))
+        if form is None or float(form[1]) == 0:
+            self.fail(f"{value!r} is no duration (try 30s, 2m)", param, ctx)
+        return float(form[1]) * _SECONDS[form[2] or "s"]
+
+
+class _Version(click.ParamType["Version"]):
+    name = "X.Y.Z"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Version:
+        from karpenter_check.snapshot.version import parse_version  # noqa: PLC0415  as the module says
+
+        version = parse_version(str(value))
+        if version is None:
+            self.fail(f"{value!r} is no version (try 1.13.0)", param, ctx)
+        return version
+
+
+class _Selector(click.ParamType["LabelSelector"]):
+    name = "SELECTOR"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> LabelSelector:
+        from karpenter_check.snapshot.selector import parse_selector  # noqa: PLC0415  as the module says
+
+        try:
+            return parse_selector(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+OUTPUT, TIME, DURATION, VERSION, SELECTOR = _Output(), _Time(), _Duration(), _Version(), _Selector()

@@ -1,0 +1,134 @@
+"""One story in lines, not columns, so that 80 columns are enough: what, why, what it costs, what follows, what to do."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.text import Text
+
+from karpenter_check.finding import Evidence, Fix, Ref, Severity
+from karpenter_check.reports.printable import printable
+from karpenter_check.reports.stories import consequences
+from karpenter_check.scan import Report, Result
+from karpenter_check.snapshot.duration import spoken
+
+STYLES = {
+    Severity.CRITICAL: "bold white on red",
+    Severity.HIGH: "bold red",
+    Severity.MEDIUM: "yellow",
+    Severity.LOW: "cyan",
+    Severity.INFO: "dim",
+}
+_INDENT = 10
+"""Where texts begin; labels stand before them."""
+_PLACES = 3
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a story. Its pieces stay whole where they can; a command is never broken, so that it can be copied."""
+
+    pieces: Sequence[Text]
+    first: str = " " * _INDENT
+    rest: str = " " * _INDENT
+    command: bool = False
+
+
+def labelled(label: str, text: str, style: str = "") -> Line:
+    """A text behind its label."""
+    return Line([Text(printable(text), style)], f"  {label:{_INDENT - 2}}")
+
+
+def linked_slug(result: Result, *, links: bool) -> Text:
+    """A rule's slug, linked to its page where the terminal takes links."""
+    return Text(result.rule.slug, style=f"link {result.rule.docs_url}" if links else "")
+
+
+def story(report: Report, root: Result, *, links: bool) -> Iterator[Line]:
+    """The lines of a story."""
+    finding = root.finding
+    yield Line(_heading(report, root, f"{root.severity.upper():{_INDENT - 1}} ", links=links), "")
+    yield Line([Text(printable(finding.message))], "  ", "  ")
+    if finding.why:
+        yield labelled("why", finding.why)
+    if finding.cost:
+        yield labelled("cost", finding.cost)
+    yield from (labelled("said", line) for line in _said(report, finding.evidence))
+    if where := _where(root):
+        yield labelled("where", where)
+    yield from _told_under(report, root, links=links)
+    yield from _steps(finding.fix)
+
+
+def _heading(report: Report, result: Result, severity: str, *, links: bool) -> list[Text]:
+    head = Text.assemble((severity.rstrip(), STYLES[result.severity]), " " * (len(severity) - len(severity.rstrip())))
+    pieces = [head.append_text(linked_slug(result, links=links)), Text(_object(report, result.finding.object))]
+    if result.finding.nodepool:
+        pieces.append(Text(f"NodePool {printable(result.finding.nodepool)}"))
+    return pieces
+
+
+def _object(report: Report, ref: Ref) -> str:
+    """An object as people say it, with what it wants to run."""
+    desired = report.snapshot.desired_replicas(ref)
+    return printable(str(ref)) + ("" if desired is None else f" ({desired} replica{'s' * (desired != 1)})")
+
+
+def _told_under(report: Report, root: Result, *, links: bool) -> Iterator[Line]:
+    for effect in consequences(report, root):
+        yield Line(_heading(report, effect, f"{effect.severity.upper():8} ", links=links), "  └ ")
+        yield Line([Text(printable(effect.finding.message))])
+        if effect.finding.why:
+            yield Line([Text(printable(effect.finding.why), "dim")])
+        yield from _told_under(report, effect, links=links)
+
+
+def _said(report: Report, evidence: tuple[Evidence, ...]) -> Iterator[str]:
+    """Events, in the words of who reported them."""
+    for entry in evidence:
+        if entry.event:
+            times = f" x{entry.event.count}" if entry.event.count > 1 else ""
+            last = f", last {spoken(report.snapshot.taken_at - entry.event.last_seen)} ago" if entry.event.last_seen else ""
+            yield f'{entry.event.reason}{times}{last}: "{entry.event.message}"'
+
+
+def _where(result: Result) -> str:
+    """The places where it holds, unless that is the object itself."""
+    places = list(dict.fromkeys(str(occurrence.object) for occurrence in result.finding.occurrences))
+    if places == [str(result.finding.object)]:
+        return ""
+    more = len(places) - _PLACES
+    return ", ".join(places[:_PLACES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _steps(fix: tuple[Fix, ...]) -> Iterator[Line]:
+    for step in fix:
+        label = step.step
+        if step.command:
+            yield Line([Text(printable(step.command), "bold")], f"  {label:{_INDENT - 2}}", command=True)
+            label = ""
+        for words, style in ((step.text, ""), (step.risk, "dim")):
+            if words:
+                yield labelled(label, words, style)
+                label = ""
+
+
+def print_line(console: Console, line: Line, width: int) -> None:
+    """Print a line: its pieces beside each other as long as they fit, each wrapped under itself where it is too long alone."""
+    if line.command:
+        console.print(Text(line.first, "bold").append_text(line.pieces[0]), soft_wrap=True)
+        return
+    first, rest = max(20, width - len(line.first)), max(20, width - len(line.rest))
+    rows = [Text()]
+    for piece in line.pieces:
+        joined = rows[-1].copy().append("   " if rows[-1] else "").append_text(piece)
+        if joined.cell_len <= (first if len(rows) == 1 else rest) or not rows[-1]:
+            rows[-1] = joined
+        else:
+            rows.append(piece)
+    margin = line.first
+    for row in rows:
+        for part in [row] if margin == line.first and row.cell_len <= first else row.wrap(console, min(first, rest)):
+            part.rstrip()
+            console.print(Text(margin, "bold").append_text(part), soft_wrap=True)
+            margin = line.rest

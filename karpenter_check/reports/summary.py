@@ -1,0 +1,43 @@
+"""The last words of a report: how much was found, and what was not checked."""
+
+from collections.abc import Iterator
+
+from karpenter_check.finding import Severity
+from karpenter_check.scan import Outcome, Report
+from karpenter_check.snapshot import Status
+
+
+def counts(report: Report) -> dict[Severity, int]:
+    """Shown findings by severity, worst first, zeros too."""
+    return {severity: sum(result.severity is severity for result in report.results) for severity in Severity}
+
+
+def not_checked(report: Report) -> Iterator[tuple[str, str]]:
+    """What was not judged, or not wholly, and why: rules first, then kinds, then single objects."""
+    for run in report.runs:
+        if run.outcome in {Outcome.SKIPPED, Outcome.ERROR}:
+            yield run.rule.slug, f"{'crashed: ' if run.outcome is Outcome.ERROR else ''}{run.reason}"
+    for kind, coverage in report.snapshot.coverage.items():
+        if coverage.status is not Status.COMPLETE:
+            yield str(kind), str(coverage)
+    for error in report.snapshot.errors:
+        yield (
+            f"{error.kind} {error.name}".strip() or error.source,
+            f"{error.message} ({error.source})" if error.source else error.message,
+        )
+
+
+def last_line(report: Report) -> str:
+    """`1 critical, 2 high; 6 of 6 rules checked; nothing suppressed`: what there is, and what is not known."""
+    found = ", ".join(f"{number} {severity}" for severity, number in counts(report).items() if number) or "no findings"
+    left_out = sum(run.outcome in {Outcome.SKIPPED, Outcome.ERROR} for run in report.runs)
+    rules = f"{len(report.runs) - left_out} of {len(report.runs)} rules checked"
+    incomplete = sum(coverage.status is not Status.COMPLETE for coverage in report.snapshot.coverage.values())
+    parts = [found, rules, "nothing suppressed"]
+    if report.hidden:
+        parts.append(f"{report.hidden} hidden by filters")
+    if incomplete:
+        parts.append(f"{incomplete} kind{'s' * (incomplete != 1)} not wholly seen")
+    if report.snapshot.errors:
+        parts.append(f"{len(report.snapshot.errors)} object{'s' * (len(report.snapshot.errors) != 1)} not read")
+    return "; ".join(parts)

@@ -1,0 +1,81 @@
+"""The report for people: a table of all findings, then the story of each that is serious."""
+
+from io import StringIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from karpenter_check.finding import Severity
+from karpenter_check.reports.printable import printable
+from karpenter_check.reports.stories import consequences, in_order, roots
+from karpenter_check.reports.story import STYLES, labelled, linked_slug, print_line, story
+from karpenter_check.reports.summary import last_line, not_checked
+from karpenter_check.scan import Report, Result
+from karpenter_check.snapshot import NO_TIME
+
+_WIDE = 120
+"""From this width on every column stands beside the other; below it rule, object and NodePool are one column."""
+
+
+def render_table(report: Report, *, version: str, width: int, color: bool, every_story: bool) -> str:
+    """The table and the stories, `width` columns wide; with ANSI colours and links where `color`."""
+    out = StringIO()
+    console = Console(
+        file=out, width=width, force_terminal=color, color_system="truecolor" if color else None, no_color=not color,
+        highlight=False, markup=False, emoji=False, legacy_windows=False,
+    )  # fmt: skip
+    console.print(Text(_header(report, version), style="dim"))
+    if report.results:
+        console.print()
+        console.print(_table(report, wide=width >= _WIDE, links=color))
+    for root in roots(report):
+        if every_story or _serious(report, root):
+            console.print()
+            for line in story(report, root, links=color):
+                print_line(console, line, width)
+    unchecked = list(not_checked(report))
+    if unchecked:
+        console.print()
+        console.print(Text("NOT CHECKED", style="bold"))
+        for what, why in unchecked:
+            print_line(console, labelled("", f"{what}: {why}"), width)
+    console.print()
+    console.print(Text(printable(last_line(report)), style="bold"))
+    return "\n".join(line.rstrip() for line in out.getvalue().split("\n"))
+
+
+def _header(report: Report, version: str) -> str:
+    snapshot = report.snapshot
+    parts = [f"karpenter-check {version}"]
+    if snapshot.cluster:
+        parts.append(f"cluster {printable(snapshot.cluster)}")
+    parts.append("at an unknown time" if snapshot.taken_at == NO_TIME else f"at {snapshot.taken_at:%Y-%m-%d %H:%M:%SZ}")
+    if snapshot.kubernetes_version:
+        parts.append(f"Kubernetes {printable(snapshot.kubernetes_version)}")
+    parts.append(f"Karpenter {snapshot.karpenter_version or 'of unknown version, judged as 1.2 to 1.13'}")
+    return ", ".join(parts)
+
+
+def _serious(report: Report, root: Result) -> bool:
+    """Whether a finding, or one that is told under it, is high or worse."""
+    return root.severity.at_least(Severity.HIGH) or any(_serious(report, effect) for effect in consequences(report, root))
+
+
+def _table(report: Report, *, wide: bool, links: bool) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("SEVERITY", no_wrap=True)
+    for column in ("RULE", "OBJECT", "NODEPOOL") if wide else ("FINDING",):
+        table.add_column(column, overflow="fold", no_wrap=column == "RULE")
+    table.add_column("WHAT", overflow="fold")
+    for depth, result in in_order(report):
+        finding = result.finding
+        severity = Text("  " * (depth - 1) + "└ " if depth else "").append(result.severity.upper(), STYLES[result.severity])
+        what = Text(printable(finding.message))
+        rule, named, nodepool = linked_slug(result, links=links), Text(printable(str(finding.object))), printable(finding.nodepool)
+        if wide:
+            table.add_row(severity, rule, named, nodepool, what)
+        else:
+            place = [rule, named, *([Text(f"NodePool {nodepool}", style="dim")] if nodepool else [])]
+            table.add_row(severity, Text("\n").join(place), what)
+    return table
