@@ -10,6 +10,7 @@ Times are ages before `NOON`, in Go's form (`90s`, `1h`). Sizes are Kubernetes q
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
+from uuid import NAMESPACE_URL, uuid5
 
 from karpenter_check.snapshot import Coverage, DaemonSet, Kind, Node, NodeClaim, NodePool, Snapshot, Status, Version
 from karpenter_check.snapshot.duration import duration
@@ -80,6 +81,11 @@ def ago(age: str) -> datetime:
     span = duration(age.removeprefix("-"))
     assert span is not None, f"{age!r} is no duration"
     return NOON + span if age.startswith("-") else NOON - span
+
+
+def a_uid(kind: str, name: str, namespace: str = "") -> str:
+    """The UID of the thing of that name: always the same one."""
+    return str(uuid5(NAMESPACE_URL, f"{kind}/{namespace}/{name}"))
 
 
 def a_taint(text: str) -> Taint:
@@ -169,7 +175,7 @@ def a_node(
     return Node(
         NodeMetadata(
             name,
-            uid=f"uid-{name}",
+            uid=a_uid("Node", name),
             creation_timestamp=ago(age),
             deletion_timestamp=ago(deleted) if deleted else None,
             labels={
@@ -223,7 +229,7 @@ def a_nodeclaim(
     return NodeClaim(
         Metadata(
             name or f"{pool}-{node}",
-            uid=f"uid-{name or f'{pool}-{node}'}",
+            uid=a_uid("NodeClaim", name or f"{pool}-{node}"),
             creation_timestamp=ago(age),
             deletion_timestamp=ago(deleted) if deleted else None,
             labels={"karpenter.sh/nodepool": pool},
@@ -248,7 +254,11 @@ def _owner_reference(owner: Owner) -> OwnerReference:
     metadata = owner.metadata
     if isinstance(owner, Deployment):
         return OwnerReference(
-            "ReplicaSet", f"{metadata.name}-bcdfg", f"uid-rs-{metadata.namespace}/{metadata.name}", "apps/v1", controller=True
+            "ReplicaSet",
+            f"{metadata.name}-bcdfg",
+            a_uid("ReplicaSet", f"{metadata.name}-bcdfg", metadata.namespace),
+            "apps/v1",
+            controller=True,
         )
     return OwnerReference(type(owner).__name__, metadata.name, metadata.uid, "apps/v1", controller=True)
 
@@ -304,6 +314,7 @@ def a_pod(
     claims: Sequence[str] = (),
 ) -> PodObject:
     """A running pod on a node, or, without `on`, one that the scheduler calls Unschedulable. A DaemonSet's pod has its spec."""
+    namespace = of.metadata.namespace if of else namespace
     spec = a_pod_spec(
         cpu="100m" if cpu is None else cpu, memory="128Mi" if memory is None else memory, selector=selector, terms=terms,
         tolerations=tolerations, priority_class=priority_class, scheduler=scheduler, host_port=host_port, claims=claims, on=on,
@@ -320,15 +331,14 @@ def a_pod(
             template.tolerations,
             template.containers,
         )
-        namespace = of.metadata.namespace
     scheduled = Condition("PodScheduled", "True", last_transition_time=ago(age))
     if not on:
         scheduled = Condition("PodScheduled", "False", "Unschedulable", message, ago(age))
     return PodObject(
         Metadata(
             name,
-            of.metadata.namespace if of else namespace,
-            f"uid-{name}",
+            namespace,
+            a_uid("Pod", name, namespace),
             ago(age),
             ago(deleted) if deleted else None,
             dict(labels or {}),
@@ -355,7 +365,7 @@ def a_daemonset(
     spec = a_pod_spec(
         cpu=cpu, memory=memory, selector=selector, terms=terms, tolerations=tolerations, priority_class=priority_class
     )
-    return DaemonSet(Metadata(name, namespace, f"uid-{namespace}/{name}", ago("1000h")), DaemonSetSpec(PodTemplate(spec)))
+    return DaemonSet(Metadata(name, namespace, a_uid("DaemonSet", name, namespace), ago("1000h")), DaemonSetSpec(PodTemplate(spec)))
 
 
 def a_deployment(
@@ -363,13 +373,14 @@ def a_deployment(
 ) -> Deployment:
     """A Deployment; `a_cluster` adds its ReplicaSet."""
     return Deployment(
-        Metadata(name, namespace, f"uid-{namespace}/{name}", ago("1000h"), labels=dict(labels or {})), DeploymentSpec(replicas)
+        Metadata(name, namespace, a_uid("Deployment", name, namespace), ago("1000h"), labels=dict(labels or {})),
+        DeploymentSpec(replicas),
     )
 
 
 def a_statefulset(name: str = "db", *, namespace: str = "data", replicas: int = 1) -> StatefulSet:
     """A StatefulSet."""
-    return StatefulSet(Metadata(name, namespace, f"uid-{namespace}/{name}", ago("1000h")), ReplicasSpec(replicas))
+    return StatefulSet(Metadata(name, namespace, a_uid("StatefulSet", name, namespace), ago("1000h")), ReplicasSpec(replicas))
 
 
 def a_budget(
@@ -405,14 +416,9 @@ def nominated(pod: PodObject, *, to: str = "", node: str = "", first: str, last:
 
 def preempted(pod_name: str, *, namespace: str = "shop", by: PodObject, on: str, when: str) -> Event:
     """The scheduler preempted a pod, which is gone, for another one on a node."""
-    about = InvolvedObject("Pod", namespace, pod_name, f"uid-{pod_name}")
-    return an_event(
-        "Preempted",
-        f"Preempted by pod {by.metadata.uid.encode().hex()} on node {on}",
-        about=about,
-        first=when,
-        component="default-scheduler",
-    )
+    about = InvolvedObject("Pod", namespace, pod_name, a_uid("Pod", pod_name, namespace))
+    said = f"Preempted by pod {by.metadata.uid} on node {on}"
+    return an_event("Preempted", said, about=about, first=when, component="default-scheduler")
 
 
 def a_replicaset_of(deployment: Deployment) -> ReplicaSet:
@@ -420,7 +426,7 @@ def a_replicaset_of(deployment: Deployment) -> ReplicaSet:
     metadata = deployment.metadata
     return ReplicaSet(
         Metadata(
-            f"{metadata.name}-bcdfg", metadata.namespace, f"uid-rs-{metadata.namespace}/{metadata.name}",
+            f"{metadata.name}-bcdfg", metadata.namespace, a_uid("ReplicaSet", f"{metadata.name}-bcdfg", metadata.namespace),
             owner_references=(OwnerReference("Deployment", metadata.name, metadata.uid, "apps/v1", controller=True),),
         ),
         ReplicasSpec(deployment.spec.replicas),
