@@ -9,6 +9,8 @@ import durationpy
 _GO = re.compile(
     r"[+-]?(0|([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))*)"
 )
+_LONGEST = timedelta(microseconds=(1 << 63) // 1000)
+"""Go counts nanoseconds in 64 bits, which is 292 years."""
 
 
 @lru_cache(maxsize=4096)
@@ -19,8 +21,11 @@ def duration(text: str) -> timedelta | None:
     """
     if not text or text == "Never" or _GO.fullmatch(text) is None:
         return None
-    parsed: timedelta = durationpy.from_str(text)
-    return parsed
+    try:
+        parsed: timedelta = durationpy.from_str(text)
+    except durationpy.DurationError:
+        return None
+    return parsed if abs(parsed) <= _LONGEST else None
 
 
 def spoken(span: timedelta) -> str:
