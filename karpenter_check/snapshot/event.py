@@ -78,13 +78,15 @@ class Nomination(NamedTuple):
     node: str
 
 
+_KARPENTER = frozenset({"karpenter", "eks-auto-mode/compute"})
+"""Who reports for Karpenter: itself, or EKS Auto Mode (https://github.com/awsdocs/amazon-eks-user-guide/pull/1111)."""
 _NOMINATED = re.compile(r"Pod should schedule on: (?:nodeclaim/(?P<nodeclaim>[^,\s]+))?(?:, )?(?:node/(?P<node>\S+))?")
 _PREEMPTED = re.compile(r"Preempted by (?:a )?pod (?P<uid>[-0-9a-f]+) on node (?P<node>\S+)")
 
 
 def nomination(event: Event) -> Nomination | None:
     """The target of a `Nominated` event of Karpenter's (0.34 and later), or None for any other event."""
-    if event.reason != "Nominated" or event.component != "karpenter":
+    if event.reason != "Nominated" or event.component not in _KARPENTER:
         return None
     form = _NOMINATED.match(event.message)
     return Nomination(form["nodeclaim"] or "", form["node"] or "") if form and (form["nodeclaim"] or form["node"]) else None
