@@ -9,8 +9,8 @@ from karpenter_check.snapshot.workload import ReplicaSet
 
 _GENERATED_SUFFIX = re.compile(r"-[bcdfghjklmnpqrstvwxz2456789]{5}$")
 """What the API server appends to `generateName` (k8s.io/apimachinery/pkg/util/rand: no vowels, no 0, 1, 3)."""
-_CRONJOB_SUFFIX = re.compile(r"-[0-9]{8,}$")
-"""The scheduled time that the CronJob controller appends to its Jobs' names."""
+_CRONJOB_SUFFIX = re.compile(r"-(2[6-9]|3[0-9])[0-9]{6}$")
+"""The scheduled time, in minutes since 1970, that the CronJob controller appends to its Jobs' names; a date such as 20261121 is none."""
 
 
 def owner_of(pod: Pod, replicasets: Mapping[tuple[str, str], ReplicaSet]) -> Ref:

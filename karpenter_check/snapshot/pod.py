@@ -207,7 +207,10 @@ def effective_requests(spec: PodSpec, *, limits_as_requests: bool = False) -> di
 
 
 def _without_pin(affinity: NodeAffinity) -> tuple[NodeAffinity, str]:
-    """The affinity with the pin to one node taken out of its terms, and that node's name."""
+    """The affinity with the pin to one node taken out of its terms, and that node's name.
+
+    A term that is nothing but the pin leaves nothing to ask, whatever the terms beside it ask: they are ORed.
+    """
     terms = affinity.required.node_selector_terms if affinity.required else ()
     pins = {field.values for term in terms for field in term.match_fields if (field.key, field.operator) == ("metadata.name", "In")}
     if len(pins) != 1 or not all(len(term.match_fields) == 1 for term in terms):
@@ -216,7 +219,7 @@ def _without_pin(affinity: NodeAffinity) -> tuple[NodeAffinity, str]:
     if len(names) != 1:
         return affinity, ""
     unpinned = tuple(NodeSelectorTerm(term.match_expressions) for term in terms)
-    required = NodeSelector(unpinned) if any(term.match_expressions for term in unpinned) else None
+    required = NodeSelector(unpinned) if all(term.match_expressions for term in unpinned) else None
     return NodeAffinity(required, affinity.preferred), names[0]
 
 

@@ -42,7 +42,7 @@ class LabelSelector(Part, frozen=True):
 
 
 _KEY = r"(?P<key>[A-Za-z0-9]([-A-Za-z0-9_.]*/?[-A-Za-z0-9_.]*[A-Za-z0-9])?)"
-_SET = re.compile(rf"{_KEY}\s+(?P<operator>in|notin)\s+\((?P<values>[^()]*)\)")
+_SET = re.compile(rf"{_KEY}\s+(?P<operator>in|notin)\s*\((?P<values>[^()]*)\)")
 _EQUAL = re.compile(rf"{_KEY}\s*(?P<operator>==|=|!=)\s*(?P<value>[-A-Za-z0-9_.]*)")
 _PRESENT = re.compile(rf"(?P<absent>!?)\s*{_KEY}")
 
