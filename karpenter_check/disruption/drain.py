@@ -20,15 +20,17 @@ def held_pods(snapshot: Snapshot, node_name: str) -> tuple[Held, ...]:
     """The pods that the node's drain waits for, those that never leave by themselves first.
 
     do-not-disrupt pods are waited for and never evicted (`node/termination/terminator`); the eviction API refuses a pod that
-    two PodDisruptionBudgets match.
+    two PodDisruptionBudgets match. It asks no budget for a pod that is Pending (k8s.io/kubernetes `eviction.go:canIgnorePDB`),
+    and nothing holds a pod that is being deleted.
     """
     held = []
     for pod in snapshot.pods_on_node.get(node_name, ()):
-        if not is_waited_for(pod):
+        if not is_waited_for(pod, snapshot.taken_at):
             continue
-        budgets = budgets_of(snapshot, pod)
+        leaving = pod.metadata.deletion_timestamp is not None
+        budgets = () if leaving or pod.phase == "Pending" else budgets_of(snapshot, pod)
         blocking = next((budget for budget in budgets if budget.status.disruptions_allowed == 0), None)
-        if says_do_not_disrupt(pod, snapshot.taken_at, snapshot.karpenter_version):
+        if not leaving and says_do_not_disrupt(pod, snapshot.taken_at, snapshot.karpenter_version):
             value = pod.metadata.annotations.do_not_disrupt
             held.append(Held(pod, f'karpenter.sh/do-not-disrupt: "{value}"', value == "true"))
         elif len(budgets) > 1:

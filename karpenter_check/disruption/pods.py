@@ -3,7 +3,7 @@
 Source: `pkg/utils/pod/scheduling.go` (1.13).
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from karpenter_check.scheduling.taints import tolerates
 from karpenter_check.snapshot import Pod, Snapshot, Version
@@ -13,6 +13,8 @@ from karpenter_check.snapshot.workload import PodDisruptionBudget
 
 DISRUPTED_TAINT = Taint("karpenter.sh/disrupted", "NoSchedule")
 _KNOWS_DURATIONS = Version(1, 12)
+_STUCK_AFTER = timedelta(minutes=1)
+"""So long after its deletionTimestamp, which lies at the end of its grace, a drain waits for a pod no more."""
 
 
 def says_do_not_disrupt(pod: Pod, now: datetime, version: Version | None) -> bool:
@@ -35,18 +37,19 @@ def is_mirror(pod: Pod) -> bool:
     return any((owner.kind, owner.api_version) == ("Node", "v1") for owner in pod.metadata.owner_references)
 
 
-def is_waited_for(pod: Pod) -> bool:
-    """Whether a drain waits for the pod to go (`IsWaitingEviction`): not what tolerates the disrupted taint or is static."""
-    if is_mirror(pod) or pod.phase in {"Succeeded", "Failed"}:
+def is_waited_for(pod: Pod, now: datetime) -> bool:
+    """Whether a drain waits for the pod to go (`IsWaitingEviction`): not what tolerates the disrupted taint, is static or never ends."""
+    ends = pod.metadata.deletion_timestamp
+    if is_mirror(pod) or pod.phase in {"Succeeded", "Failed"} or (ends and now - ends > _STUCK_AFTER):
         return False
     return not any(tolerates(toleration, DISRUPTED_TAINT) for toleration in pod.shape.tolerations)
 
 
 def is_reschedulable(pod: Pod) -> bool:
-    """Whether the pod would have to run elsewhere if its node went (`IsReschedulable`)."""
-    stateful = (pod.metadata.controller.kind if pod.metadata.controller else "") == "StatefulSet"
-    alive = pod.phase not in {"Succeeded", "Failed"}
-    return alive and (pod.active or stateful) and not pod.daemonset_uid and not is_mirror(pod)
+    """Whether the pod would have to run elsewhere if its node went (`IsReschedulable`); a StatefulSet's, even while it terminates."""
+    stateful = any((owner.kind, owner.api_version) == ("StatefulSet", "apps/v1") for owner in pod.metadata.owner_references)
+    comes_again = stateful and pod.metadata.deletion_timestamp is not None
+    return (pod.active or comes_again) and not pod.daemonset_uid and not is_mirror(pod)
 
 
 def budgets_of(snapshot: Snapshot, pod: Pod) -> tuple[PodDisruptionBudget, ...]:
