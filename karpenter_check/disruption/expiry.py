@@ -36,11 +36,13 @@ def died_of_expiry(snapshot: Snapshot, nodeclaim: NodeClaim) -> bool:
     """Whether the claim is being deleted and nothing but its expiry explains it.
 
     Graceful disruption sets DisruptionReason, interruptions leave an event; a deletion by hand at that very moment cannot be told apart.
+    v1beta1 expires gracefully, later than due, and says so in the claim's Expired condition.
     """
     deleted, due = nodeclaim.metadata.deletion_timestamp, expiry(snapshot, nodeclaim)
     if deleted is None or due is None or nodeclaim.condition("DisruptionReason"):
         return False
-    if not -_EARLY <= deleted - due <= _LATE:
+    said = not nodeclaim.spec.expire_after and nodeclaim.is_true("Expired") and deleted >= due
+    if not said and not -_EARLY <= deleted - due <= _LATE:
         return False
     about = {nodeclaim.name, nodeclaim.status.node_name} - {""}
     return not any(
