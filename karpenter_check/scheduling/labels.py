@@ -65,5 +65,14 @@ _PROVIDERS = {
 
 
 def provider_of(node_class_group: str) -> Provider:
-    """The provider that serves node classes of that API group; for an unknown one, its own group's labels count as known."""
-    return _PROVIDERS.get(node_class_group) or Provider(domains=(node_class_group,) if node_class_group else ())
+    """The provider that serves node classes of that API group; for an unknown one, its own group's labels count as known.
+
+    v1beta1 may leave the group out: the labels of every provider then count as known.
+    """
+    if not node_class_group:
+        return Provider(
+            frozenset().union(*(provider.well_known for provider in _PROVIDERS.values())),
+            _AWS.normalized,
+            tuple(domain for provider in _PROVIDERS.values() for domain in provider.domains),
+        )
+    return _PROVIDERS.get(node_class_group) or Provider(domains=(node_class_group,))
