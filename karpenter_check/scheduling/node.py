@@ -1,13 +1,13 @@
 """Would kube-scheduler put this pod on that node now? What it says no to, recomputed from the objects."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from karpenter_check.scheduling.requirement import Requirement
 from karpenter_check.scheduling.taints import tolerates
 from karpenter_check.snapshot import Node, Pod, Snapshot
 from karpenter_check.snapshot.node import Taint
-from karpenter_check.snapshot.pod import NodeAffinity, NodeSelectorRequirement, NodeSelectorTerm, PodShape
+from karpenter_check.snapshot.pod import NodeAffinity, NodeSelectorRequirement, NodeSelectorTerm, PodShape, Toleration
 from karpenter_check.snapshot.quantity import Milli, amounts, total
 
 
@@ -39,6 +39,8 @@ def label_mismatch(node_selector: Mapping[str, str], affinity: NodeAffinity, nod
     if not affinity.required or any(_term_matches(term, node) for term in terms):
         return ""
     missed = [entry for term in terms for entry in term.match_expressions if not _expression_matches(entry, node.metadata.labels)]
+    if not missed and any(term.match_fields for term in terms):
+        return "is bound to other nodes by name"
     if not missed:
         return "has a required node affinity without any requirement, which matches no node"
     key = missed[0].key
@@ -47,16 +49,38 @@ def label_mismatch(node_selector: Mapping[str, str], affinity: NodeAffinity, nod
     return f"needs {asked}, the node has " + (f"{key}={has}" if has is not None else f"no {key}")
 
 
+UNSCHEDULABLE_TAINT = Taint("node.kubernetes.io/unschedulable", "NoSchedule")
+_GIVEN_TO_DAEMONSETS = tuple(
+    Toleration(f"node.kubernetes.io/{name}", "Exists", effect=effect)
+    for effect, names in (
+        ("NoExecute", ("not-ready", "unreachable")),
+        ("NoSchedule", ("disk-pressure", "memory-pressure", "pid-pressure", "unschedulable")),
+    )
+    for name in names
+)
+"""What the DaemonSet controller adds to its pods' tolerations (`AddOrUpdateDaemonPodTolerations`, v1.36)."""
+
+
+def _repelled(tolerations: Sequence[Toleration], node: Node) -> Iterator[Taint]:
+    for taint in node.spec.taints:
+        if taint.effect in {"NoSchedule", "NoExecute"} and not any(tolerates(held, taint) for held in tolerations):
+            yield taint
+
+
 def repelled(shape: PodShape, node: Node) -> Iterator[Taint]:
     """The node's taints that keep the pod off it; PreferNoSchedule does not."""
-    for taint in node.spec.taints:
-        if taint.effect in {"NoSchedule", "NoExecute"} and not any(tolerates(held, taint) for held in shape.tolerations):
-            yield taint
+    return _repelled(shape.tolerations, node)
+
+
+def cordoned(shape: PodShape, node: Node) -> bool:
+    """Whether the node's cordon keeps the pod off it; one that tolerates the cordon's taint comes all the same (`NodeUnschedulable`)."""
+    return node.spec.unschedulable and not any(tolerates(held, UNSCHEDULABLE_TAINT) for held in shape.tolerations)
 
 
 def admits_daemonset(node_selector: Mapping[str, str], affinity: NodeAffinity, shape: PodShape, node: Node) -> bool:
     """Whether the DaemonSet controller wants a pod on the node, by its labels and taints (`daemon.Predicates`, v1.36)."""
-    return not label_mismatch(node_selector, affinity, node) and not any(repelled(shape, node))
+    taints = _repelled((*shape.tolerations, *_GIVEN_TO_DAEMONSETS), node)
+    return not label_mismatch(node_selector, affinity, node) and not any(taints)
 
 
 @dataclass(frozen=True)

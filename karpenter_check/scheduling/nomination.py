@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from karpenter_check.scheduling.node import label_mismatch, repelled, room_on, taken_host_port
+from karpenter_check.scheduling.node import cordoned, holds_room, label_mismatch, repelled, room_on, taken_host_port
 from karpenter_check.snapshot import Node, NodeClaim, Pod, Ref, Snapshot
 from karpenter_check.snapshot.event import Event, nomination
 from karpenter_check.snapshot.quantity import shown
+
+
+_RANDOM, _LONGEST_BASE = 5, 58
+"""Of a generated name: the characters that the API server adds, and how many it keeps before them (k8s.io/apiserver `names`)."""
 
 
 class Reason(StrEnum):
@@ -94,8 +98,8 @@ def target_nodepool(snapshot: Snapshot, nominee: Nominee) -> str:
     claim, node = snapshot.nodeclaims_by_name.get(nominee.nodeclaim), target_node(snapshot, nominee)
     if claim or node:
         return (claim and claim.nodepool) or (node and node.nodepool) or ""
-    generated = [name for name in snapshot.nodepools_by_name if nominee.nodeclaim.startswith(f"{name}-")]
-    return max(generated, key=len, default="")
+    generated_from = nominee.nodeclaim[:-_RANDOM]
+    return next((name for name in snapshot.nodepools_by_name if f"{name}-"[:_LONGEST_BASE] == generated_from), "")
 
 
 def _claim_ref(nodeclaim: NodeClaim) -> Ref:
@@ -130,7 +134,7 @@ def _lifecycle_obstacle(claim: NodeClaim) -> Obstacle | None:
 
 
 def _takers(snapshot: Snapshot, node: Node, resource: str) -> list[Pod]:
-    pods = [pod for pod in snapshot.pods_on_node.get(node.name, ()) if pod.shape.requests.get(resource)]
+    pods = [pod for pod in snapshot.pods_on_node.get(node.name, ()) if holds_room(pod) and pod.shape.requests.get(resource)]
     return sorted(pods, key=lambda pod: (-pod.shape.requests[resource], pod.metadata.namespace, pod.metadata.name))
 
 
@@ -141,7 +145,7 @@ def _node_obstacle(snapshot: Snapshot, pod: Pod, node: Node) -> Obstacle | None:
         readiness = node.readiness
         since = readiness.last_transition_time if readiness else None
         return Obstacle(Reason.NODE_NOT_READY, f"node {node.name} is not Ready", since, here)
-    if node.spec.unschedulable:
+    if cordoned(pod.shape, node):
         return Obstacle(Reason.CORDONED, f"node {node.name} is cordoned", None, here)
     if taint := next(repelled(pod.shape, node), None):
         writer = node.taints_writer()
