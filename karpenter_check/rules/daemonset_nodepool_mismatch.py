@@ -4,7 +4,7 @@ import json
 import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from karpenter_check.disruption.budgets import allowed_at_a_time
 from karpenter_check.finding import Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, earliest
@@ -76,21 +76,17 @@ def _uncounted(snapshot: Snapshot, daemonset: DaemonSet, simulated: DaemonSetPod
         else:
             template = template_of_nodepool(nodepool, snapshot.karpenter_version)
         refused = refusals(simulated, template, snapshot.karpenter_version)
-        if refused and refusals(_as_it_is(pod), template, snapshot.karpenter_version):
+        if refused and refusals(_as_it_is(pod, simulated), template, snapshot.karpenter_version):
             found[nodepool.name].append(_Place(pod, node, refused[0]))
     return found
 
 
-def _as_it_is(pod: Pod) -> DaemonSetPod:
-    """The pod by its own words, for one of an older revision than the one that Karpenter simulates."""
-    required, preferred = pod.shape.node_affinity.required, pod.shape.node_affinity.preferred
-    return DaemonSetPod(
-        node_selector=pod.shape.node_selector,
-        terms=required.node_selector_terms if required else (),
-        preferred=tuple((term.weight, term.preference) for term in preferred),
-        tolerations=pod.shape.tolerations,
-        requests=pod.shape.requests,
-    )
+def _as_it_is(pod: Pod, simulated: DaemonSetPod) -> DaemonSetPod:
+    """The simulated pod with this one's own selector and tolerations, which differ where it is of an older revision.
+
+    Its required affinity cannot be told: the DaemonSet controller puts the pin to the node in its place.
+    """
+    return replace(simulated, node_selector=pod.shape.node_selector, tolerations=pod.shape.tolerations)
 
 
 def _harm(snapshot: Snapshot, daemonset: Ref, nodepool: str, places: Sequence[_Place]) -> _Harm:

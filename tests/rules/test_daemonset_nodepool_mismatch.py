@@ -1,0 +1,425 @@
+import pytest
+
+from karpenter_check.finding import Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity
+from karpenter_check.rules.daemonset_nodepool_mismatch import daemonset_nodepool_mismatch
+from karpenter_check.snapshot import Snapshot, Version
+from tests.build import (
+    a_cluster,
+    a_daemonset,
+    a_deployment,
+    a_node,
+    a_nodeclaim,
+    a_nodepool,
+    a_pod,
+    a_term,
+    ago,
+    nominated,
+    preempted,
+)
+
+AGENT = Ref("DaemonSet", "agent", "apps/v1", "kube-system")
+VERIFY = Fix("verify", "karpenter-check scan --select daemonset-nodepool-mismatch --nodepool default")
+
+
+def found(cluster: Snapshot, *, minimum_share: float = 0.02) -> list[Finding]:
+    return list(daemonset_nodepool_mismatch(cluster, minimum_share=minimum_share))
+
+
+def severities(cluster: Snapshot) -> list[Severity | None]:
+    return [finding.severity for finding in found(cluster)]
+
+
+def test_a_daemonset_that_selects_a_label_which_its_nodes_got_from_elsewhere_is_found() -> None:
+    agent = a_daemonset("agent", cpu="600m", memory="512Mi", selector={"heavy": "yes"})
+    labelled = a_node("n1", labels={"heavy": "yes"}, written_by={"heavy": "kubectl-label"}, cpu="3")
+    pod = a_pod("agent-1", on="n1", of=agent)
+    cluster = a_cluster(labelled, a_node("n2"), agent, pod)
+
+    assert found(cluster) == [
+        Finding(
+            object=AGENT,
+            owner=AGENT,
+            nodepool="default",
+            cause="label:heavy",
+            message="Karpenter sizes default's nodes without agent; it runs on 1 of 2",
+            why='selects heavy=yes; NodePool default declares no such label; on the nodes it was written by "kubectl-label"',
+            cost="600m cpu a node, 20% of 3 allocatable; planned 2, needed 2600m",
+            impact=Impact(nodes=1, pods=1, cpu="600m", memory="512Mi", share=0.2),
+            evidence=(
+                Evidence(Ref("NodePool", "default", "karpenter.sh/v1"), "spec.template.metadata.labels", "no heavy"),
+                Evidence(Ref("Node", "n1", "v1"), "metadata.labels.heavy", "yes", "kubectl-label"),
+            ),
+            occurrences=(
+                Occurrence(Ref("Pod", "agent-1", "v1", "kube-system"), pod.metadata.uid, "n1", "label:heavy", ago("50m")),
+            ),
+            since=ago("50m"),
+            fix=(
+                Fix(
+                    "fix",
+                    """kubectl patch nodepool default --type merge -p '{"spec":{"template":{"metadata":{"labels":{"heavy":"yes"}}}}}'""",
+                    risk="drifts 2 nodes, 1 at a time by its budgets; or take the label off the nodes",
+                ),
+                VERIFY,
+            ),
+        ),
+    ]
+
+
+def test_a_daemonset_that_does_not_tolerate_a_taint_which_somebody_took_off_the_node_is_found() -> None:
+    agent = a_daemonset("agent", cpu="600m", memory="512Mi", tolerations=["other:NoSchedule"])
+    pod = a_pod("agent-1", on="n1", of=agent)
+    cluster = a_cluster(
+        a_nodepool(taints=["gpu=true:NoSchedule"]), a_node("n1", cpu="3", taints_written_by="kubectl-taint"), agent, pod
+    )
+
+    assert found(cluster) == [
+        Finding(
+            object=AGENT,
+            owner=AGENT,
+            nodepool="default",
+            cause="taint:gpu",
+            message="Karpenter sizes default's nodes without agent; it runs on 1 of 1",
+            why='does not tolerate gpu=true:NoSchedule of NodePool default; the node does not carry it (its taints: written by "kubectl-taint")',
+            cost="600m cpu a node, 20% of 3 allocatable; planned 2, needed 2600m",
+            impact=Impact(nodes=1, pods=1, cpu="600m", memory="512Mi", share=0.2),
+            evidence=(
+                Evidence(Ref("NodePool", "default", "karpenter.sh/v1"), "spec.template.spec.taints", "gpu=true:NoSchedule"),
+                Evidence(Ref("Node", "n1", "v1"), "spec.taints", "no gpu", "kubectl-taint"),
+            ),
+            occurrences=(Occurrence(Ref("Pod", "agent-1", "v1", "kube-system"), pod.metadata.uid, "n1", "taint:gpu", ago("50m")),),
+            since=ago("50m"),
+            fix=(
+                Fix(
+                    "fix",
+                    "kubectl patch daemonset -n kube-system agent --type json -p "
+                    """'[{"op":"add","path":"/spec/template/spec/tolerations/-","value":{"key":"gpu","operator":"Exists","effect":"NoSchedule"}}]'""",
+                    risk="rolls the DaemonSet; only nodes made after it have room for it",
+                ),
+                VERIFY,
+            ),
+        ),
+    ]
+
+
+def test_a_label_of_another_value_than_the_nodepools_is_found() -> None:
+    agent = a_daemonset("agent", selector={"team": "a"})
+    cluster = a_cluster(
+        a_nodepool(labels={"team": "b"}),
+        a_node("n1", labels={"team": "a"}, written_by={"team": "node-labeller"}),
+        agent,
+        a_pod("agent-1", on="n1", of=agent),
+    )
+    (finding,) = found(cluster)
+
+    assert (finding.cause, finding.why, finding.evidence) == (
+        "label:team",
+        'needs team In [a]; NodePool default declares team In [b]; the node has team=a, written by "node-labeller"',
+        (
+            Evidence(Ref("NodePool", "default", "karpenter.sh/v1"), "spec.template.spec.requirements", "team In [b]"),
+            Evidence(Ref("Node", "n1", "v1"), "metadata.labels.team", "a", "node-labeller"),
+        ),
+    )
+
+
+def test_a_pod_that_waits_for_its_node_is_found_as_pending() -> None:
+    agent = a_daemonset("agent", selector={"heavy": "yes"})
+    cluster = a_cluster(a_node("n1", labels={"heavy": "yes"}), agent, a_pod("agent-1", pinned_to="n1", of=agent))
+
+    assert [finding.message for finding in found(cluster)] == [
+        "Karpenter sizes default's nodes without agent; it is Pending for 1 of 1"
+    ]
+
+
+def test_input_without_managed_fields_says_that_the_writer_is_not_in_it() -> None:
+    agent = a_daemonset("agent", selector={"heavy": "yes"})
+    tainted = a_daemonset("tainted", tolerations=[])
+    cluster = a_cluster(
+        a_nodepool(taints=["gpu:NoSchedule"]),
+        a_node("n1", labels={"heavy": "yes"}),
+        agent,
+        tainted,
+        a_pod("agent-1", on="n1", of=agent),
+        a_pod("tainted-1", on="n1", of=tainted),
+    )
+
+    assert [finding.why for finding in found(cluster)] == [
+        "selects heavy=yes; NodePool default declares no such label; the nodes have it (writer not in the input)",
+        "does not tolerate gpu:NoSchedule of NodePool default; the node does not carry it (its taints: writer not in the input)",
+    ]
+
+
+def test_it_is_critical_when_a_nominated_pod_starves_for_its_room() -> None:
+    agent = a_daemonset("agent", cpu="600m", selector={"heavy": "yes"})
+    waiting = a_pod("app", cpu="700m")
+    cluster = a_cluster(
+        a_nodepool(),
+        a_node("n1", labels={"heavy": "yes"}, cpu="900m"),
+        agent,
+        a_pod("agent-1", on="n1", of=agent),
+        waiting,
+        nominated(waiting, to="default-n1", node="n1", first="5m", last="1m"),
+    )
+    (finding,) = found(cluster)
+
+    assert (finding.severity, finding.fix[0]) == (
+        Severity.CRITICAL,
+        Fix(
+            "stop",
+            """kubectl patch nodepool default --type merge -p '{"spec":{"limits":{"cpu":"0"}}}'""",
+            risk="no new nodes in this pool until it is undone (it has no cpu limit now)",
+        ),
+    )
+
+
+def test_it_is_critical_when_it_preempts_pods_in_a_loop() -> None:
+    agent, web = a_daemonset("agent", selector={"heavy": "yes"}, priority_class="system-node-critical"), a_deployment("web")
+    pod = a_pod("agent-1", on="n1", of=agent)
+    names = ("web-bcdfg-22222", "web-bcdfg-44444", "web-bcdfg-55555")
+    events = [preempted(name, by=pod, on="n1", when=f"{minutes}m") for minutes, name in enumerate(names, 1)]
+    cluster = a_cluster(a_node("n1", labels={"heavy": "yes"}), agent, web, pod, *events)
+    (finding,) = found(cluster)
+
+    assert (finding.severity, finding.evidence[-1]) == (Severity.CRITICAL, Evidence.of_event(events[0], count=3))
+
+
+def test_a_pod_that_starves_for_another_reason_does_not_make_it_critical() -> None:
+    agent, big = a_daemonset("agent", cpu="100m", selector={"heavy": "yes"}), a_pod("big", on="n1", cpu="800m")
+    waiting = a_pod("app", cpu="700m")
+    cluster = a_cluster(
+        a_node("n1", labels={"heavy": "yes"}, cpu="1"),
+        agent,
+        big,
+        a_pod("agent-1", on="n1", of=agent),
+        waiting,
+        nominated(waiting, to="default-n1", node="n1", first="5m", last="1m"),
+    )
+
+    assert severities(cluster) == [None]
+
+
+def test_a_small_daemonset_is_low() -> None:
+    agent = a_daemonset("agent", cpu="10m", memory="16Mi", selector={"heavy": "yes"})
+    cluster = a_cluster(a_node("n1", labels={"heavy": "yes"}), agent, a_pod("agent-1", on="n1", of=agent))
+
+    assert severities(cluster) == [Severity.LOW]
+
+
+def test_the_minimum_share_sets_what_is_small() -> None:
+    agent = a_daemonset("agent", cpu="10m", memory="16Mi", selector={"heavy": "yes"})
+    cluster = a_cluster(a_node("n1", labels={"heavy": "yes"}), agent, a_pod("agent-1", on="n1", of=agent))
+
+    assert [finding.severity for finding in found(cluster, minimum_share=0.001)] == [None]
+
+
+def test_of_a_daemonset_without_requests_only_the_pod_slot_counts() -> None:
+    agent = a_daemonset("agent", cpu="", memory="", selector={"heavy": "yes"})
+    cluster = a_cluster(a_node("n1", labels={"heavy": "yes"}), agent, a_pod("agent-1", on="n1", of=agent))
+
+    assert [(finding.severity, finding.cost) for finding in found(cluster)] == [
+        (Severity.LOW, "one pod slot a node, 1% of 110; it asks for little or nothing else")
+    ]
+
+
+def test_on_a_node_of_few_pod_slots_a_daemonset_without_requests_is_not_small() -> None:
+    agent = a_daemonset("agent", cpu="", memory="", selector={"heavy": "yes"})
+    cluster = a_cluster(a_node("n1", labels={"heavy": "yes"}, pods="8"), agent, a_pod("agent-1", on="n1", of=agent))
+
+    assert severities(cluster) == [None]
+
+
+def test_a_daemonset_that_tolerates_everything_is_fine() -> None:
+    agent = a_daemonset("agent")
+    cluster = a_cluster(
+        a_nodepool(taints=["gpu=true:NoSchedule"]),
+        a_node("n1", taints=["gpu=true:NoSchedule"]),
+        agent,
+        a_pod("agent-1", on="n1", of=agent),
+    )
+
+    assert found(cluster) == []
+
+
+def test_a_daemonset_that_is_meant_to_skip_a_nodepool_is_fine() -> None:
+    agent = a_daemonset("agent", tolerations=[], selector={"accelerator": "nvidia"})
+    cluster = a_cluster(a_node("n1"), agent)
+
+    assert found(cluster) == []
+
+
+def test_a_label_that_its_nodepool_declares_is_fine() -> None:
+    agent = a_daemonset("agent", selector={"accelerator": "nvidia"})
+    cluster = a_cluster(
+        a_nodepool(labels={"accelerator": "nvidia"}),
+        a_node("n1", labels={"accelerator": "nvidia"}),
+        agent,
+        a_pod("agent-1", on="n1", of=agent),
+    )
+
+    assert found(cluster) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("karpenter.k8s.aws/instance-gpu-count", "1"), ("topology.kubernetes.io/zone", "a"), ("beta.kubernetes.io/os", "linux")],
+)
+def test_a_label_that_karpenter_knows_may_stay_undeclared(key: str, value: str) -> None:
+    agent = a_daemonset("agent", selector={key: value})
+    cluster = a_cluster(a_node("n1", labels={key: value}), agent, a_pod("agent-1", on="n1", of=agent))
+
+    assert found(cluster) == []
+
+
+def test_startup_taints_do_not_count() -> None:
+    agent = a_daemonset("agent", tolerations=[])
+    cluster = a_cluster(a_nodepool(startup_taints=["cni:NoExecute"]), a_node("n1"), agent, a_pod("agent-1", on="n1", of=agent))
+
+    assert found(cluster) == []
+
+
+@pytest.mark.parametrize(("version", "causes"), [(Version(1, 1), ["taint:soft"]), (Version(1, 2), []), (None, [])])
+def test_a_taint_that_only_prefers_counts_before_1_2(version: Version | None, causes: list[str]) -> None:
+    agent = a_daemonset("agent", tolerations=[])
+    cluster = a_cluster(
+        a_nodepool(taints=["soft:PreferNoSchedule"]),
+        a_node("n1", taints=["soft:PreferNoSchedule"]),
+        agent,
+        a_pod("agent-1", on="n1", of=agent),
+        version=version,
+    )
+
+    assert [finding.cause for finding in found(cluster)] == causes
+
+
+@pytest.mark.parametrize(("version", "causes"), [(Version(1, 1), ["label:team"]), (Version(1, 2), []), (None, [])])
+def test_the_second_of_two_terms_counts_since_1_2(version: Version | None, causes: list[str]) -> None:
+    agent = a_daemonset("agent", terms=[a_term("team In z"), a_term("kubernetes.io/arch In amd64")])
+    cluster = a_cluster(a_node("n1"), agent, a_pod("agent-1", on="n1", of=agent), version=version)
+
+    assert [finding.cause for finding in found(cluster)] == causes
+
+
+@pytest.mark.parametrize(
+    ("version", "causes"),
+    [(Version(1, 13), ["label:karpenter.sh/registered"]), (Version(1, 14), []), (None, ["label:karpenter.sh/registered"])],
+)
+def test_a_lifecycle_label_is_simulated_since_1_14(version: Version | None, causes: list[str]) -> None:
+    agent = a_daemonset("agent", selector={"karpenter.sh/registered": "true"})
+    cluster = a_cluster(a_node("n1"), agent, a_pod("agent-1", on="n1", of=agent), version=version)
+
+    assert [finding.cause for finding in found(cluster)] == causes
+
+
+def test_no_command_sets_a_label_that_karpenter_forbids_in_a_nodepool() -> None:
+    agent = a_daemonset("agent", selector={"karpenter.sh/registered": "true"})
+    cluster = a_cluster(a_node("n1"), agent, a_pod("agent-1", on="n1", of=agent))
+    (finding,) = found(cluster)
+
+    assert finding.fix == (
+        Fix(
+            "fix",
+            text="make the DaemonSet's node selector and NodePool default's labels and requirements agree on karpenter.sh/registered",
+            risk="an edit of the NodePool's template drifts 1 node, 1 at a time by its budgets",
+        ),
+        VERIFY,
+    )
+
+
+def test_a_node_made_before_its_nodepool_declared_the_label_is_history() -> None:
+    agent = a_daemonset("agent", selector={"team": "a"})
+    cluster = a_cluster(
+        a_nodepool(labels={"team": "a"}, hash="2"),
+        a_node("n1", labels={"team": "a"}),
+        a_nodeclaim(node="n1", hash="1"),
+        agent,
+        a_pod("agent-1", on="n1", of=agent),
+    )
+
+    assert [(finding.severity, finding.message) for finding in found(cluster)] == [
+        (
+            Severity.INFO,
+            "Karpenter sized older nodes of default without agent; it runs on 1 of 1; the NodePool counts it by now",
+        )
+    ]
+
+
+def test_a_node_made_while_its_nodepool_still_declared_the_label_is_fine() -> None:
+    agent = a_daemonset("agent", selector={"team": "a"})
+    cluster = a_cluster(
+        a_nodepool(hash="2"),
+        a_node("n1", labels={"team": "a"}),
+        a_nodeclaim(node="n1", hash="1", requirements=["team In a"]),
+        agent,
+        a_pod("agent-1", on="n1", of=agent),
+    )
+
+    assert found(cluster) == []
+
+
+def test_a_pod_left_from_before_an_edit_of_its_daemonset_is_fine() -> None:
+    before, agent = a_daemonset("agent"), a_daemonset("agent", selector={"team": "a"})
+    cluster = a_cluster(
+        a_nodepool("teams", labels={"team": "a"}),
+        a_node("n1"),
+        a_node("n2", pool="teams", labels={"team": "a"}),
+        agent,
+        a_pod("agent-1", on="n1", of=before, age="50m"),
+        a_pod("agent-2", on="n2", of=agent, age="1m"),
+    )
+
+    assert found(cluster) == []
+
+
+def test_a_static_nodepool_is_sized_for_no_pods_at_all() -> None:
+    agent = a_daemonset("agent", selector={"heavy": "yes"})
+    cluster = a_cluster(a_nodepool(replicas=1), a_node("n1", labels={"heavy": "yes"}), agent, a_pod("agent-1", on="n1", of=agent))
+
+    assert found(cluster) == []
+
+
+def test_a_node_of_no_nodepool_is_not_karpenters() -> None:
+    agent = a_daemonset("agent", selector={"heavy": "yes"})
+    cluster = a_cluster(a_node("n1", pool="", labels={"heavy": "yes"}), agent, a_pod("agent-1", on="n1", of=agent))
+
+    assert found(cluster) == []
+
+
+def test_a_node_that_goes_away_is_left_out() -> None:
+    agent = a_daemonset("agent", selector={"heavy": "yes"})
+    cluster = a_cluster(a_node("n1", labels={"heavy": "yes"}, deleted="1m"), agent, a_pod("agent-1", on="n1", of=agent))
+
+    assert found(cluster) == []
+
+
+@pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
+def test_a_pod_that_has_ended_is_left_out(phase: str) -> None:
+    agent = a_daemonset("agent", selector={"heavy": "yes"})
+    cluster = a_cluster(a_node("n1", labels={"heavy": "yes"}), agent, a_pod("agent-1", on="n1", of=agent, phase=phase))
+
+    assert found(cluster) == []
+
+
+def test_a_daemonset_of_the_same_name_in_another_namespace_is_another_one() -> None:
+    ours = a_daemonset("agent", namespace="ours", selector={"heavy": "yes"})
+    theirs = a_daemonset("agent", namespace="theirs")
+    cluster = a_cluster(
+        a_node("n1", labels={"heavy": "yes"}),
+        ours,
+        theirs,
+        a_pod("agent-1", on="n1", of=ours),
+        a_pod("agent-2", on="n1", of=theirs),
+    )
+
+    assert [finding.owner for finding in found(cluster)] == [Ref("DaemonSet", "agent", "apps/v1", "ours")]
+
+
+def test_one_daemonset_on_two_nodepools_is_two_findings() -> None:
+    agent = a_daemonset("agent", selector={"heavy": "yes"})
+    cluster = a_cluster(
+        a_node("n1", pool="a", labels={"heavy": "yes"}),
+        a_node("n2", pool="b", labels={"heavy": "yes"}),
+        agent,
+        a_pod("agent-1", on="n1", of=agent),
+        a_pod("agent-2", on="n2", of=agent),
+    )
+
+    assert [finding.nodepool for finding in found(cluster)] == ["a", "b"]
