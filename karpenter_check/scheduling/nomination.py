@@ -14,7 +14,6 @@ from karpenter_check.snapshot import Node, NodeClaim, Pod, Ref, Snapshot
 from karpenter_check.snapshot.event import Event, nomination
 from karpenter_check.snapshot.quantity import shown
 
-
 _RANDOM, _LONGEST_BASE = 5, 58
 """Of a generated name: the characters that the API server adds, and how many it keeps before them (k8s.io/apiserver `names`)."""
 
