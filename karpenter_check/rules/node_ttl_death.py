@@ -83,7 +83,7 @@ def _finding(snapshot: Snapshot, nodepool: str, cause: str, deaths: Sequence[_De
     claim, culprit = first.claim, next((entry for entry in first.held if entry.by), None)
     forced = sum(len(death.evicted) for death in deaths)
     pods = sum(len(death.held) for death in deaths)
-    lived = claim.spec.expire_after or "of its NodePool"
+    lived = _lived(snapshot, claim)
     ago = spoken(snapshot.taken_at - first.deleted)
     some = "terminating since its" if len(deaths) == 1 else f"{len(deaths)} nodes terminating since their"
     message = f"{some} expireAfter {lived} ran out {ago} ago"
@@ -100,7 +100,7 @@ def _finding(snapshot: Snapshot, nodepool: str, cause: str, deaths: Sequence[_De
         why=_why(claim, first, culprit),
         cost=f"{forced} pod{'s' * (forced != 1)} evicted by force, {pods} still there",
         impact=Impact(nodes=len(deaths), pods=pods + forced),
-        evidence=tuple(_evidence(first, culprit)),
+        evidence=tuple(_evidence(first, culprit, lived)),
         occurrences=tuple(
             Occurrence(
                 node_ref(death.claim.status.node_name) if death.claim.status.node_name else Ref("NodeClaim", death.claim.name, "karpenter.sh/v1"),
@@ -111,6 +111,12 @@ def _finding(snapshot: Snapshot, nodepool: str, cause: str, deaths: Sequence[_De
         since=earliest(death.deleted for death in deaths),
         fix=tuple(_fix(claim, nodepool, culprit, hangs=cause == HANGS)),
     )  # fmt: skip
+
+
+def _lived(snapshot: Snapshot, claim: NodeClaim) -> str:
+    """Its time to live as it is written; in v1beta1 only its NodePool has it."""
+    pool = snapshot.nodepools_by_name.get(claim.nodepool)
+    return claim.spec.expire_after or (pool.spec.disruption.expire_after if pool else "")
 
 
 def _why(claim: NodeClaim, death: _Death, culprit: Held | None) -> str:
@@ -129,10 +135,10 @@ def _annotated(held: Held) -> bool:
     return held.by.startswith("karpenter.sh/do-not-disrupt")
 
 
-def _evidence(death: _Death, culprit: Held | None) -> Iterator[Evidence]:
+def _evidence(death: _Death, culprit: Held | None, lived: str) -> Iterator[Evidence]:
     claim = death.claim
     ref = Ref("NodeClaim", claim.name, "karpenter.sh/v1")
-    yield Evidence(ref, "metadata.creationTimestamp + spec.expireAfter", claim.spec.expire_after)
+    yield Evidence(ref, "metadata.creationTimestamp + spec.expireAfter", lived)
     yield Evidence(ref, "metadata.deletionTimestamp", f"{death.deleted:%Y-%m-%dT%H:%M:%SZ}")
     if culprit:
         path = "metadata.annotations.karpenter.sh/do-not-disrupt" if _annotated(culprit) else "metadata.labels"
@@ -148,7 +154,7 @@ def _fix(claim: NodeClaim, nodepool: str, culprit: Held | None, *, hangs: bool) 
         command = f"kubectl delete pod -n {shlex.quote(metadata.namespace)} {shlex.quote(metadata.name)}"
         said = "the pod asked not to be disturbed" if _annotated(culprit) else "this goes around its PodDisruptionBudget"
         yield Fix("stop", command, risk=f"{said}: ask its owner first; a bare pod is not made again")
-    if claim.termination_grace_period is None:
+    if claim.termination_grace_period is None and claim.spec.expire_after:  # v1beta1 has neither field
         patch = shlex.quote('{"spec":{"template":{"spec":{"terminationGracePeriod":"24h"}}}}')
         yield Fix(
             "fix",
