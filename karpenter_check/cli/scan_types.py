@@ -43,10 +43,7 @@ class _Output(click.ParamType[Output]):
 
 
 class InputPath(click.Path):
-    """A file or folder that is there, or `-`, which reads as None."""
-
-    def __init__(self) -> None:
-        super().__init__(exists=True, allow_dash=True)
+    """A file or folder, or `-`, which reads as None. Whether it is there is asked when it is read."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The path, or None for standard input."""

@@ -39,17 +39,19 @@ for _kind, _resource in RESOURCES.items():
     _PAGES[_kind] = msgspec.json.Decoder(GenericAlias(list, (_resource.type,)))
 
 
+_WORDS = {"object": "an object", "array": "a list", "str": "a string", "int": "a number", "float": "a number", "bool": "a boolean"}
+_TYPE = re.compile(rf"\b(Expected|got) ({'|'.join(_WORDS)})\b")
+
+
 def explain(error: Exception) -> str:
     """A decoder's complaint in the words of the API: the field first, then what is wrong with it."""
     if isinstance(error, RecursionError):
         return "is nested too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return "is not UTF-8"
     form = _WHERE.fullmatch(str(error))
     what = (form["what"] if form else str(error)).replace("`", "")
-    what = (
-        what.replace("Expected object", "expected an object")
-        .replace("Expected array", "expected a list")
-        .replace("Expected str", "expected a string")
-    )
+    what = _TYPE.sub(lambda found: f"{found[1].lower()} {_WORDS[found[2]]}", what)
     return f"{form['path']}: {what}" if form and form["path"] else what
 
 

@@ -73,7 +73,7 @@ class _Reader:
         for raw in split(source):
             try:
                 document = msgspec.json.decode(raw, type=_Document)
-            except (msgspec.MsgspecError, RecursionError) as error:
+            except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
                 if head_of(raw).kind or not raw.lstrip().startswith(b"["):
                     raise UnreadableInput(f"{source.name}: is no Kubernetes object: {explain(error)}") from error
                 raise UnreadableInput(f"{source.name}: is a bare list; a List or one object per document is expected") from error
@@ -184,6 +184,8 @@ def read_files(
     gathering, stated = reader.gathering, reader.file
     if gathering.errors and not (gathering.count or gathering.legacy or gathering.ignored):
         raise first_refusal or UnreadableInput(str(gathering.errors[0]))
+    if not (gathering.count or gathering.legacy or gathering.ignored or reader.lists or stated):
+        raise UnreadableInput("the input holds no Kubernetes object; try: kubectl get nodes,pods,… -A -o json | karpenter-check scan -f -")
     coverage = reader.coverage(complete=complete)
     clusterlike = reader.lists or stated is not None or complete
     without = gathering.legacy and not gathering.objects[Kind.NODEPOOL] and clusterlike

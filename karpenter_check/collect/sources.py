@@ -56,7 +56,8 @@ def read_source(path: Path | None) -> Source:
     try:
         content = path.read_bytes() if path else sys.stdin.buffer.read()
     except OSError as error:
-        raise UnreadableInput(f"{name}: {error.strerror or error}") from error
+        reason = (error.strerror or str(error)).lower()
+        raise UnreadableInput(f"{name}: {reason}; -f takes a file, a folder or - for standard input") from error
     if content.startswith(b"\x1f\x8b"):
         try:
             content = gzip.decompress(content)

@@ -31,6 +31,8 @@ def last_line(report: Report) -> str:
     """`1 critical, 2 high; 6 of 6 rules checked; nothing suppressed`: what there is, and what is not known."""
     found = ", ".join(f"{number} {severity}" for severity, number in counts(report).items() if number) or "no findings"
     left_out = sum(run.outcome in {Outcome.SKIPPED, Outcome.ERROR} for run in report.runs)
+    if report.runs and left_out == len(report.runs):
+        found = "nothing was checked"
     rules = f"{len(report.runs) - left_out} of {len(report.runs)} rules checked"
     incomplete = sum(coverage.status is not Status.COMPLETE for coverage in report.snapshot.coverage.values())
     parts = [found, rules, "nothing suppressed"]

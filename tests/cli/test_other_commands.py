@@ -1,0 +1,65 @@
+"""`rules`, `completion`, help and version."""
+
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from karpenter_check import __version__
+from karpenter_check.cli import group
+from karpenter_check.rules import every_rule
+
+
+def test_rules_list_has_a_line_for_every_rule() -> None:
+    result = CliRunner().invoke(group, ["rules", "list"])
+
+    assert [line.split()[:2] for line in result.output.splitlines()] == [[rule.slug, str(rule.severity)] for rule in every_rule()]
+
+
+@pytest.mark.parametrize("slug", [rule.slug for rule in every_rule()])
+def test_rules_explain_shows_the_page(slug: str) -> None:
+    result = CliRunner().invoke(group, ["rules", "explain", slug])
+
+    assert result.output.splitlines()[0] == f"# {slug}"
+
+
+def test_rules_explain_of_a_misspelt_rule_says_what_is_meant() -> None:
+    result = CliRunner().invoke(group, ["rules", "explain", "node-ttl"])
+
+    assert (result.exit_code, result.output.splitlines()[-1]) == (2, "Error: no rule 'node-ttl': did you mean node-ttl-death?")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script_of_the_shell(shell: str) -> None:
+    result = CliRunner().invoke(group, ["completion", shell])
+
+    assert (result.exit_code, "_KARPENTER_CHECK_COMPLETE" in result.output) == (0, True)
+
+
+def test_completion_completes_rules() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys; sys.argv[0] = 'karpenter-check'; from karpenter_check.cli import main; main()"],
+        env={"_KARPENTER_CHECK_COMPLETE": "bash_complete", "COMP_WORDS": "karpenter-check rules explain node-t", "COMP_CWORD": "3"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.stdout == "plain,node-ttl-death\n"
+
+
+def test_the_version_is_the_packages() -> None:
+    result = CliRunner().invoke(group, ["--version"], prog_name="karpenter-check")
+
+    assert result.output == f"karpenter-check {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["scan", "--help"], ["rules", "--help"], ["completion", "--help"]])
+def test_help_waits_for_nothing_heavy(arguments: list[str]) -> None:
+    heavy = {"kubernetes", "rich", "msgspec", "prometheus_client", "yaml"}
+    program = (
+        "import sys\nfrom karpenter_check.cli import group\n"
+        f"group.main({arguments!r}, standalone_mode=False)\nsys.stderr.write(' '.join(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert heavy & set(done.stderr.split()) == set()

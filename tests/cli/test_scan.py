@@ -1,0 +1,265 @@
+"""`karpenter-check scan`, run as a user runs it."""
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from karpenter_check import __version__
+from karpenter_check.cli import group
+from karpenter_check.cli.scan_types import FORMATS, SEVERITIES
+from karpenter_check.finding import Severity
+from karpenter_check.reports import Format
+
+RECORDINGS = Path(__file__).parent.parent / "recordings"
+KINDS = (
+    "nodes", "pods", "daemonsets", "nodepools", "nodeclaims", "kwoknodeclasses", "poddisruptionbudgets", "replicasets", "deployments",
+    "statefulsets", "events",
+)  # fmt: skip
+
+
+def scan(*arguments: str, input: bytes | None = None, environment: dict[str, str] | None = None) -> Result:
+    return CliRunner().invoke(group, ["scan", *arguments], input=input, env={"COLUMNS": None, **(environment or {})})
+
+
+def recording(name: str) -> tuple[str, ...]:
+    return ("-f", str(RECORDINGS / name), "--at", (RECORDINGS / name / "taken-at").read_text().strip())
+
+
+def as_kubectl_prints(name: str) -> bytes:
+    """One List of mixed kinds, as `kubectl get a,b,c -A -o json` prints it."""
+    items = []
+    for kind in KINDS:
+        listed = json.loads(gzip.decompress((RECORDINGS / name / f"{kind}.json.gz").read_bytes()))
+        common = {"kind": listed["kind"].removesuffix("List"), "apiVersion": listed["apiVersion"]}
+        items += [{**common, **item} for item in listed["items"]]
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items, "metadata": {"resourceVersion": ""}}).encode()
+
+
+def test_the_demo_shows_findings_and_exits_0() -> None:
+    result = scan("--demo")
+
+    assert result.exit_code == 0
+    assert result.output.splitlines()[0].startswith(f"karpenter-check {__version__}, cluster demo, at 2026-11-21 08:17:14Z")
+    assert result.output.splitlines()[-1] == "5 high, 1 medium, 4 low; 6 of 6 rules checked; nothing suppressed"
+
+
+def test_a_healthy_cluster_exits_0() -> None:
+    assert scan(*recording("healthy")).exit_code == 0
+
+
+def test_findings_at_fail_on_exit_10() -> None:
+    assert scan(*recording("faults")).exit_code == 10
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "code"), [("none", 0), ("critical", 0), ("high", 10), ("medium", 10), ("low", 10), ("info", 10)]
+)
+def test_fail_on_decides_the_exit_code(fail_on: str, code: int) -> None:
+    assert scan(*recording("faults"), "--fail-on", fail_on).exit_code == code
+
+
+def test_fail_on_can_be_set_in_the_environment() -> None:
+    assert scan(*recording("faults"), environment={"KARPENTER_CHECK_FAIL_ON": "critical"}).exit_code == 0
+
+
+def test_min_severity_hides_but_does_not_change_the_exit_code() -> None:
+    result = scan(*recording("faults"), "--min-severity", "critical")
+
+    assert result.exit_code == 10
+    assert result.stdout.splitlines()[-1] == "no findings; 6 of 6 rules checked; nothing suppressed; 10 hidden by filters"
+
+
+def test_a_namespace_chooses_what_is_shown_and_counted() -> None:
+    result = scan(*recording("faults"), "-n", "observability", "-o", "json")
+
+    findings = msgspec.json.decode(result.stdout)["findings"]
+    assert {finding["owner"]["namespace"] for finding in findings} == {"observability"}
+    assert result.exit_code == 0
+
+
+def test_a_nodepool_chooses_what_is_shown_and_counted() -> None:
+    result = scan(*recording("faults"), "--nodepool", "idle", "-o", "json")
+
+    findings = msgspec.json.decode(result.stdout)["findings"]
+    assert sorted({finding["rule"] for finding in findings}) == [
+        "daemonset-overhead-wasted",
+        "node-reaping-nominated",
+        "nominated-pod-failure",
+    ]
+
+
+def test_a_label_selector_chooses_what_is_shown_and_counted() -> None:
+    result = scan(*recording("faults"), "-l", "karpenter.sh/nodepool=idle", "-o", "json")
+
+    findings = msgspec.json.decode(result.stdout)["findings"]
+    assert sorted({(finding["rule"], finding["nodePool"]) for finding in findings}) == [
+        ("daemonset-overhead-wasted", "idle"),
+        ("node-reaping-nominated", "idle"),
+    ]
+
+
+def test_select_runs_only_these_rules() -> None:
+    result = scan(*recording("faults"), "--select", "node-ttl-death,node-expiry-herd", "-o", "json")
+
+    assert [entry["rule"] for entry in msgspec.json.decode(result.stdout)["rules"]] == ["node-expiry-herd", "node-ttl-death"]
+
+
+def test_ignore_runs_all_others() -> None:
+    result = scan(*recording("faults"), "--ignore", "node-ttl-death", "--ignore", "node-expiry-herd", "-o", "json")
+
+    rules = [entry["rule"] for entry in msgspec.json.decode(result.stdout)["rules"]]
+    assert rules == ["daemonset-nodepool-mismatch", "daemonset-overhead-wasted", "node-reaping-nominated", "nominated-pod-failure"]
+
+
+def test_what_kubectl_prints_gives_the_same_findings_as_the_lists() -> None:
+    lists = scan(*recording("faults"), "-o", "jsonl")
+    printed = scan("-f", "-", "--complete", *recording("faults")[2:], "-o", "jsonl", input=as_kubectl_prints("faults"))
+
+    def prints(result: Result) -> list[str]:
+        return [msgspec.json.decode(line).get("fingerprint", "") for line in result.stdout.splitlines()]
+
+    assert prints(printed) == prints(lists)
+
+
+def test_kinds_that_are_not_in_the_input_leave_their_rules_unchecked() -> None:
+    result = scan("-f", str(RECORDINGS / "faults" / "nodepools.json.gz"))
+
+    assert result.exit_code == 0
+    assert (
+        result.stdout.splitlines()[-1] == "nothing was checked; 0 of 6 rules checked; nothing suppressed; 10 kinds not wholly seen"
+    )
+
+
+def test_strict_exits_4_for_them() -> None:
+    assert scan("-f", str(RECORDINGS / "faults" / "nodepools.json.gz"), "--strict").exit_code == 4
+
+
+def test_the_time_of_the_input_is_its_newest_and_said() -> None:
+    result = scan("-f", str(RECORDINGS / "faults"), "-o", "json")
+
+    assert msgspec.json.decode(result.stdout)["run"]["takenAt"] == "2026-11-21T08:16:42Z"
+    assert "note: taken at 2026-11-21T08:16:42Z, the newest time in the input" in result.stderr
+
+
+def test_quiet_says_nothing_of_it() -> None:
+    assert scan("-f", str(RECORDINGS / "healthy"), "-q").stderr == ""
+
+
+def test_several_formats_at_once(tmp_path: Path) -> None:
+    result = scan("--demo", "-o", "table", "-o", f"json={tmp_path}/report.json", "-o", f"jsonl={tmp_path}/report.jsonl")
+
+    assert result.exit_code == 0
+    assert result.stdout.startswith("karpenter-check ")
+    findings = len(msgspec.json.decode((tmp_path / "report.json").read_bytes())["findings"])
+    assert len((tmp_path / "report.jsonl").read_text().splitlines()) == findings + 1
+
+
+def test_the_same_input_gives_the_same_bytes() -> None:
+    assert scan(*recording("runaway"), "-o", "json").stdout == scan(*recording("runaway"), "-o", "json").stdout
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    result = scan("--demo", "-o", f"json={tmp_path}")
+
+    assert (result.exit_code, result.stderr) == (1, f"Error: Could not open file {str(tmp_path)!r}: Is a directory\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--demo", "-f", "x"), "--demo and -f exclude each other"),
+        (("--demo", "--context", "x"), "--context and --kubeconfig are for a live cluster; -f and --demo read none"),
+        (("--complete",), "--complete and --at say something about -f, which is not given"),
+        (("--demo", "-q", "-v"), "-q and -v exclude each other"),
+        (("-f", "-", "-f", "-"), "standard input can be read once: give -f - once"),
+        (("--demo", "-o", "json", "-o", "table"), "two formats go to the same place: send one to a file with -o FORMAT=FILE"),
+        (("--demo", "-o", "xml"), "Invalid value for '-o' / '--output': 'xml' is not one of table, json, jsonl"),
+        (("--demo", "-o", "json="), "Invalid value for '-o' / '--output': 'json=' names no file"),
+        (("--demo", "-o", "json=/no/such/x"), "Invalid value for '-o' / '--output': there is no folder '/no/such'"),
+        (("--demo", "--select", "node-ttl-deth"), "no rule 'node-ttl-deth': did you mean node-ttl-death?"),
+        (("--demo", "--ignore", "zzz"), "no rule 'zzz': karpenter-check rules list shows them all"),
+        (("--demo", "--select", "node-ttl-death", "--ignore", "node-ttl-death"), "--select and --ignore leave no rule"),
+        (("--at", "noon", "-f", "x"), "Invalid value for '--at': 'noon' is no time (try 2026-11-21T08:17:14Z)"),
+        (("--at", "2026-11-21T08:17:14", "-f", "x"), "Invalid value for '--at': '2026-11-21T08:17:14' has no time zone: end it with Z for UTC"),
+        (("--request-timeout", "soon"), "Invalid value for '--request-timeout': 'soon' is no duration (try 30s, 2m)"),
+        (("--karpenter-version", "x", "--demo"), "Invalid value for '--karpenter-version': 'x' is no version (try 1.13.0)"),
+        (("-l", "a b", "--demo"), "Invalid value for '-l' / '--selector': 'a b' is not a label selector (try key=value, key!=value, key in (a,b), key or !key)"),
+    ],
+)  # fmt: skip
+def test_wrong_usage_is_told_and_exits_2(arguments: tuple[str, ...], said: str) -> None:
+    result = scan(*arguments)
+
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (2, f"Error: {said}")
+
+
+def test_a_cluster_with_only_provisioners_exits_3() -> None:
+    legacy = {"kind": "Provisioner", "apiVersion": "karpenter.sh/v1alpha5", "metadata": {"name": "default"}}
+
+    result = scan("-f", "-", input=json.dumps({"kind": "List", "apiVersion": "v1", "items": [legacy]}).encode())
+
+    assert result.exit_code == 3
+    assert result.stderr.splitlines()[-1].startswith(
+        "Error: the input has only Karpenter's alpha API (v1alpha5): migrate to karpenter.sh/v1"
+    )
+
+
+def test_a_snapshot_of_a_cluster_without_karpenter_exits_3() -> None:
+    snapshot = {
+        "schema": "karpenter-check/snapshot/v1", "takenAt": "2026-11-21T08:00:00Z", "lists": {},
+        "coverage": {"NodePool": {"status": "absent"}, "Node": {"status": "complete"}},
+    }  # fmt: skip
+
+    result = scan("-f", "-", input=json.dumps(snapshot).encode())
+
+    assert result.exit_code == 3
+
+
+def test_the_words_of_the_command_line_are_those_of_the_code() -> None:
+    assert list(Severity) == SEVERITIES
+    assert list(Format) == FORMATS
+
+
+def run_for_real(*arguments: str, **environment: str) -> "subprocess.Popen[bytes]":
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("KARPENTER_CHECK_")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "karpenter_check", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**kept, **environment},
+    )  # fmt: skip
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    with run_for_real("scan", "--demo", "-o", "json") as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        said = process.stderr.read()
+
+    assert (process.returncode, said) == (0, b"")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_with_its_own_code(number: signal.Signals, code: int) -> None:
+    process = run_for_real("scan", "-f", "-")
+    assert process.stdin
+    # More than a pipe holds: once it is written, the scan is reading, and its own handlers are in place.
+    process.stdin.write(b" " * 1_000_000)
+    process.stdin.flush()
+    process.send_signal(number)
+    _, said = process.communicate()
+
+    assert (process.returncode, b"Traceback" in said) == (code, False)
+
+
+def test_an_ascii_terminal_gets_escapes_instead_of_a_crash() -> None:
+    out, _ = run_for_real("scan", "--demo", PYTHONIOENCODING="ascii").communicate()
+
+    assert out.isascii()
+    assert rb"\u2514 HIGH" in out

@@ -1,0 +1,46 @@
+"""What several tests share: the recordings as snapshots, and whole expected outputs in files."""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from karpenter_check.collect.files import read_files
+from karpenter_check.rules import every_rule
+from karpenter_check.scan import Report, scan
+
+RECORDINGS = Path(__file__).parent / "recordings"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write the golden files instead of comparing with them")
+
+
+@cache
+def _report(name: str) -> Report:
+    folder = RECORDINGS / name
+    read = read_files([folder], at=datetime.fromisoformat((folder / "taken-at").read_text().strip()))
+    return scan(read.snapshot, every_rule())
+
+
+@pytest.fixture
+def recorded() -> Callable[[str], Report]:
+    """The report of a recording, by its name."""
+    return _report
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
+    """Compare a text with a file, whole; `--update-golden` writes the file."""
+
+    def compare(file: Path, actual: str) -> None:
+        if request.config.getoption("--update-golden"):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(actual, encoding="utf-8")
+        expected = file.read_text(encoding="utf-8")
+
+        assert actual == expected
+
+    return compare
