@@ -107,8 +107,9 @@ def _replicas(snapshot: Snapshot, owner: Ref) -> str:
 
 def _spending(entry: Purchases) -> str:
     """`57 NodeClaims in 1m57s`."""
-    span = entry.last - entry.first if entry.first and entry.last else timedelta()
-    return f"{len(entry.nodeclaims)} NodeClaims in {spoken(span)}"
+    bought = f"{len(entry.nodeclaims)} NodeClaim{'s' * (len(entry.nodeclaims) != 1)}"
+    span = entry.last - entry.first if entry.first and entry.last else None
+    return f"{bought} in {spoken(span)}" if span else bought
 
 
 def _preempted(snapshot: Snapshot, by_preemptor: Sequence[Preemptions], bought: Purchases | None) -> Finding:
