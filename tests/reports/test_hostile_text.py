@@ -6,7 +6,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from karpenter_check.finding import Evidence, EventEvidence, Finding, Occurrence, Ref, Severity, clip
+from karpenter_check.finding import EventEvidence, Evidence, Finding, Occurrence, Ref, Severity, clip
 from karpenter_check.reports import Format, render
 from karpenter_check.reports.printable import printable
 from karpenter_check.rules.node_ttl_death import node_ttl_death
