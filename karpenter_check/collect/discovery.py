@@ -1,0 +1,121 @@
+"""Which API groups, versions and node classes a cluster serves."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from karpenter_check.collect.api import Api
+from karpenter_check.collect.refusal import CannotScan
+from karpenter_check.collect.resources import Resource
+
+_BROKEN = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+
+
+class _Version(msgspec.Struct):
+    version: str
+
+
+class _Group(msgspec.Struct, rename="camel"):
+    name: str
+    versions: list[_Version]
+    preferred_version: _Version | None = None
+
+
+class _GroupList(msgspec.Struct):
+    """`/apis`."""
+
+    groups: list[_Group]
+
+
+class _ServedResource(msgspec.Struct):
+    """A resource, or a subresource such as `nodepools/status`."""
+
+    name: str
+    kind: str
+
+
+class _ResourceList(msgspec.Struct):
+    """`/apis/GROUP/VERSION`."""
+
+    resources: list[_ServedResource]
+
+
+class _ServerVersion(msgspec.Struct, rename="camel"):
+    """`/version`."""
+
+    git_version: str = ""
+
+
+@dataclass(frozen=True)
+class Served:
+    """What the API server serves."""
+
+    kubernetes_version: str = ""
+    """Such as `v1.36.2`; empty where the server does not say."""
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The versions of each API group but the core one, the preferred one first."""
+
+    def path(self, resource: Resource) -> str | None:
+        """Where the kind is listed, in the first of its versions that is served; None where none is."""
+        served = self.groups.get(resource.group, ()) if resource.group else resource.versions
+        version = next((version for version in resource.versions if version in served), None)
+        return resource.path(version) if version else None
+
+    def absence(self, resource: Resource) -> str:
+        """Why `path` is None."""
+        served = self.groups.get(resource.group, ())
+        if not served:
+            return f"the server does not serve {resource.group}"
+        only = " and ".join(f"{resource.group}/{version}" for version in served)
+        if resource.group == "karpenter.sh" and "v1alpha5" in served:
+            return f"the server serves {only} only: Provisioners, as Karpenter before 0.32 had them, are not read"
+        return f"the server serves {only} only, not {' or '.join(resource.versions)}"
+
+
+def discover(api: Api) -> Served:
+    """Ask for the groups and the server's version. Raises CannotScan where the server does not answer as a Kubernetes API."""
+    answer = api.get("/apis")
+    if answer.status != 200:
+        advice = "; check the credentials in the kubeconfig" if answer.status in {401, 403} else ""
+        raise CannotScan(f"{api.host} refuses GET /apis: {answer.complaint}{advice}")
+    try:
+        groups = msgspec.json.decode(answer.body, type=_GroupList).groups
+    except _BROKEN as error:
+        raise CannotScan(f"{api.host} is no Kubernetes API server: GET /apis gave no list of API groups") from error
+    return Served(_kubernetes_version(api), {group.name: _versions(group) for group in groups})
+
+
+def _versions(group: _Group) -> tuple[str, ...]:
+    versions = [entry.version for entry in group.versions]
+    preferred = group.preferred_version.version if group.preferred_version else ""
+    return tuple(sorted(versions, key=lambda version: version != preferred))
+
+
+def _kubernetes_version(api: Api) -> str:
+    """For the report alone, so a server that hides it is scanned all the same."""
+    answer = api.get("/version")
+    try:
+        return msgspec.json.decode(answer.body, type=_ServerVersion).git_version if answer.status == 200 else ""
+    except _BROKEN:
+        return ""
+
+
+def node_class_path(api: Api, served: Served, group: str, kind: str) -> str | None:
+    """Where a provider's node classes are listed; None where the server does not serve that kind.
+
+    Raises CannotScan where the server does not say.
+    """
+    for version in served.groups.get(group, ()):
+        path = f"/apis/{group}/{version}"
+        answer = api.get(path)
+        if answer.status != 200:
+            raise CannotScan(f"GET {path}: {answer.complaint}")
+        try:
+            resources = msgspec.json.decode(answer.body, type=_ResourceList).resources
+        except _BROKEN as error:
+            raise CannotScan(f"GET {path}: gave no list of resources") from error
+        for resource in resources:
+            if resource.kind == kind and "/" not in resource.name:
+                return f"{path}/{resource.name}"
+    return None

@@ -1,0 +1,70 @@
+"""A snapshot of a cluster, one kind after another."""
+
+from collections.abc import Sequence
+
+from karpenter_check.collect.api import Api
+from karpenter_check.collect.discovery import Served, discover, node_class_path
+from karpenter_check.collect.pages import Lists, Outcome, Progress
+from karpenter_check.collect.refusal import CannotScan
+from karpenter_check.collect.resources import RESOURCES
+from karpenter_check.snapshot import Coverage, Kind, Snapshot, Status, Version
+
+
+def collect_live(api: Api, *, progress: Progress | None = None, karpenter_version: Version | None = None) -> Snapshot:
+    """What the cluster holds now. `karpenter_version` is taken where no Deployment tells it.
+
+    What could not be read is in the coverage: NodePool is `absent` where the server serves no version of it that is read.
+    Raises CannotScan where nothing can be asked, or the answers carry no time.
+    """
+    served = discover(api)
+    lists = Lists(api, progress)
+    coverage: dict[Kind, Coverage] = {}
+    for kind, resource in RESOURCES.items():
+        if kind is Kind.NODECLASS:
+            outcome = _read_node_classes(api, served, lists, coverage[Kind.NODEPOOL])
+        elif path := served.path(resource):
+            outcome = lists.read(kind, path)
+        else:
+            outcome = Status.ABSENT, served.absence(resource)
+        coverage[kind] = lists.gathering.coverage_of(kind, *outcome)
+    return lists.gathering.snapshot(
+        lists.taken_at,
+        coverage,
+        cluster=api.cluster,
+        kubernetes_version=served.kubernetes_version,
+        karpenter_version=karpenter_version,
+    )
+
+
+def _read_node_classes(api: Api, served: Served, lists: Lists, nodepools: Coverage) -> Outcome:
+    """Read the node classes of every kind that a NodePool names."""
+    if not nodepools.sufficient:
+        return Status.NOT_COLLECTED, "not all NodePools were read, and they say which node classes there are"
+    named = {nodepool.spec.template.spec.node_class_ref for nodepool in lists.gathering.objects[Kind.NODEPOOL].values()}
+    outcomes = [_read_node_class(api, served, lists, *name) for name in sorted({(ref.api_group, ref.kind) for ref in named})]
+    if nodepools.reason:
+        outcomes.append((Status.PARTIAL, f"of the NodePools, which name them, {nodepools.reason}"))
+    return _together(outcomes)
+
+
+def _read_node_class(api: Api, served: Served, lists: Lists, group: str, kind: str) -> Outcome:
+    if not (group and kind):
+        return Status.NOT_COLLECTED, f"a NodePool's nodeClassRef names {'no kind' if group else 'no group'}"
+    try:
+        path = node_class_path(api, served, group, kind)
+    except CannotScan as refusal:
+        return Status.FAILED, str(refusal)
+    # items of custom resources carry their kind, unlike those of built-in lists, so they need not be told it
+    return lists.read(Kind.NODECLASS, path) if path else (Status.ABSENT, f"the server does not serve {kind} of {group}")
+
+
+def _together(outcomes: Sequence[Outcome]) -> Outcome:
+    """One outcome for the lists of one kind: the worst, but absent only where all are. No lists are a complete nothing."""
+    statuses = {status for status, _ in outcomes}
+    reason = "; ".join(reason for _, reason in outcomes if reason)
+    for worst in (Status.FAILED, Status.FORBIDDEN, Status.NOT_COLLECTED):
+        if worst in statuses:
+            return worst, reason
+    if statuses == {Status.ABSENT}:
+        return Status.ABSENT, reason
+    return (Status.PARTIAL, reason) if reason else (Status.COMPLETE, "")
