@@ -1,0 +1,179 @@
+"""A recorded cluster that answers over HTTP on the loopback, page by page, as an API server does."""
+
+import gzip
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+
+RECORDINGS = Path(__file__).parent.parent / "recordings"
+
+_DISCOVERY = {"/apis": "apis", "/version": "version", "/apis/karpenter.sh/v1": "karpenter.sh.v1"}
+_LISTS = {
+    "/apis/karpenter.sh/v1/nodepools": "nodepools",
+    "/apis/karpenter.sh/v1/nodeclaims": "nodeclaims",
+    "/apis/karpenter.kwok.sh/v1alpha1/kwoknodeclasses": "kwoknodeclasses",
+    "/api/v1/nodes": "nodes",
+    "/apis/apps/v1/daemonsets": "daemonsets",
+    "/api/v1/pods": "pods",
+    "/apis/apps/v1/replicasets": "replicasets",
+    "/apis/apps/v1/deployments": "deployments",
+    "/apis/apps/v1/statefulsets": "statefulsets",
+    "/apis/policy/v1/poddisruptionbudgets": "poddisruptionbudgets",
+    "/api/v1/events": "events",
+}
+_KWOK = (
+    b'{"kind":"APIResourceList","apiVersion":"v1","groupVersion":"karpenter.kwok.sh/v1alpha1","resources":['
+    b'{"name":"kwoknodeclasses/status","singularName":"","namespaced":false,"kind":"KWOKNodeClass","verbs":["get","patch"]},'
+    b'{"name":"kwoknodeclasses","singularName":"kwoknodeclass","namespaced":false,"kind":"KWOKNodeClass","verbs":["get","list"]}]}'
+)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An HTTP answer. Headers given here win over those that the server would send; None leaves one out."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+
+
+class _List(msgspec.Struct, rename="camel"):
+    kind: str
+    api_version: str
+    metadata: dict[str, Any]
+    items: list[msgspec.Raw]
+
+
+def read(recording: str, name: str) -> bytes:
+    """One recorded answer, unpacked."""
+    return gzip.decompress((RECORDINGS / recording / f"{name}.json.gz").read_bytes())
+
+
+def taken_at(recording: str) -> datetime:
+    """When the recording was made."""
+    return datetime.fromisoformat((RECORDINGS / recording / "taken-at").read_text().strip())
+
+
+def an_error(name: str) -> Reply:
+    """A refusal of a real API server, from `recordings/errors`."""
+    head, _, body = (RECORDINGS / "errors" / f"{name}.http").read_bytes().replace(b"\r\n", b"\n").partition(b"\n\n")
+    status, *headers = head.decode().splitlines()
+    kept = dict(header.split(": ", 1) for header in headers if header.startswith("content-type:"))
+    return Reply(int(status.split()[1]), body, kept)
+
+
+class Replay:
+    """A recording behind a port; use it in a `with` block. A page holds at most `page_size` items, whatever is asked."""
+
+    def __init__(self, recording: str, *, page_size: int = 500) -> None:
+        self.requests: list[Request] = []
+        self.date: str | None = format_datetime(taken_at(recording), usegmt=True)
+        self._recording = recording
+        self._page_size = page_size
+        self._lists: dict[str, _List] = {}
+        self._instead: dict[tuple[str, int], Reply] = {}
+        replay = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # or each answer waits 40 ms for the client's ACK
+
+            def do_GET(self) -> None:
+                address = urlsplit(self.path)
+                request = Request(self.command, address.path, dict(parse_qsl(address.query)), dict(self.headers))
+                reply = replay._reply(request)
+                headers = {"Date": replay.date, "Content-Type": "application/json", "Content-Length": str(len(reply.body))}
+                self.send_response_only(reply.status)
+                for name, value in ({name.title(): value for name, value in headers.items()} | dict(reply.headers)).items():
+                    if value is not None:
+                        self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(reply.body)
+                self.close_connection = "Content-Length" in reply.headers  # a length that lies cannot be followed by more
+
+            do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815  http.server's names; noted, so that a test can object
+
+            def log_message(self, *_: object) -> None: ...
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self._server.server_port
+        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def answer(self, path: str, reply: Reply, *, page: int = 1) -> None:
+        """Answer this to the `page`-th request for a path."""
+        self._instead[path, page] = reply
+
+    def paths(self) -> list[str]:
+        """The paths that were asked for, each once, in order."""
+        return list(dict.fromkeys(request.path for request in self.requests))
+
+    def kubeconfig(self, folder: Path, *, server: str = "") -> Path:
+        """A kubeconfig in that folder for context `replay` of cluster `recorded`, with a token."""
+        path = folder / "kubeconfig"
+        path.write_bytes(
+            msgspec.yaml.encode(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Config",
+                    "current-context": "replay",
+                    "contexts": [{"name": "replay", "context": {"cluster": "recorded", "user": "reader"}}],
+                    "clusters": [{"name": "recorded", "cluster": {"server": server or f"http://127.0.0.1:{self.port}"}}],
+                    "users": [{"name": "reader", "user": {"token": "a-token"}}],
+                }
+            )
+        )
+        return path
+
+    def _reply(self, request: Request) -> Reply:
+        self.requests.append(request)
+        times = sum(earlier.path == request.path for earlier in self.requests)
+        if instead := self._instead.get((request.path, times)):
+            return instead
+        if request.path in _DISCOVERY:
+            return Reply(200, read(self._recording, _DISCOVERY[request.path]))
+        if request.path == "/apis/karpenter.kwok.sh/v1alpha1":
+            return Reply(200, _KWOK)
+        return self._page(request) if request.path in _LISTS else an_error("404-group-version")
+
+    def _page(self, request: Request) -> Reply:
+        whole = self._lists.get(request.path) or msgspec.json.decode(read(self._recording, _LISTS[request.path]), type=_List)
+        self._lists[request.path] = whole
+        try:
+            start = int(b64decode(request.query.get("continue", "MA=="), validate=True))
+        except (Base64Error, ValueError):
+            return an_error("400-bad-continue")
+        end = start + min(int(request.query.get("limit", "1000000")), self._page_size)
+        metadata = {"resourceVersion": whole.metadata["resourceVersion"]}
+        if end < len(whole.items):
+            token = b64encode(str(end).encode()).decode()
+            metadata |= {"continue": token, "remainingItemCount": len(whole.items) - end}
+        return Reply(200, msgspec.json.encode(_List(whole.kind, whole.api_version, metadata, whole.items[start:end])))
