@@ -88,7 +88,8 @@ def _finding(snapshot: Snapshot, nodepool: str, cause: str, nodes: Sequence[_Kep
     owner = Ref("NodePool", nodepool, "karpenter.sh/v1")
     requests = ", ".join(f"{shown(name, amount)} {name}" for name, amount in sorted(holder.pod.shape.requests.items())) or "nothing"
     pod = pod_ref(holder.pod)
-    kept_for, waited = spoken(snapshot.taken_at - worst.since), spoken(snapshot.taken_at - holder.since)
+    kept_for = spoken(snapshot.taken_at - worst.since)
+    waited = f"{'not come in' if holder.pod.node_name else 'waited'} {spoken(snapshot.taken_at - holder.since)}"
     some = "should be gone" if len(nodes) == 1 else f"{len(nodes)} nodes should be gone"
     reasons = " and ".join(dict.fromkeys(entry.wanted.reason for entry in nodes))
     others = f"; and {len(nodes) - 1} more" if len(nodes) > 1 else ""
@@ -102,7 +103,7 @@ def _finding(snapshot: Snapshot, nodepool: str, cause: str, nodes: Sequence[_Kep
         severity=worst.severity,
         confidence=Confidence.POSSIBLE if wanted.reason == UNDERUTILIZED else Confidence.LIKELY,
         message=f"{some} as {reasons}; kept for {kept_for} by the nomination of {pod}",
-        why=f"Karpenter sees {pod.qualified_name} (asks {requests}) fit here and renews a 20 s nomination; it has waited {waited}: {worst.obstacle.said}",
+        why=f"Karpenter sees {pod.qualified_name} (asks {requests}) fit here and renews a 20 s nomination; it has {waited}: {worst.obstacle.said}",
         cost=f"node {node.name}, {wanted.because}" + (f" since {wanted.since:%H:%M:%SZ}" if wanted.since else "") + others,
         impact=Impact(nodes=len(nodes), pods=len({entry.pod.metadata.uid for kept in nodes for entry in kept.holders})),
         evidence=(
