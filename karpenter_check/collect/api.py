@@ -112,7 +112,7 @@ def _tls(error: Exception) -> str:
     """OpenSSL's words without its numbers."""
     inner = error.args[0] if error.args else error
     if isinstance(inner, ssl.SSLCertVerificationError):
-        return inner.verify_message
+        return inner.verify_message.rstrip(".")
     if isinstance(inner, ssl.SSLError) and inner.reason:
         return inner.reason.lower().replace("_", " ")
     return str(inner)
