@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from karpenter_check.cli.exits import Exit
-from karpenter_check.cli.said import Said
+from karpenter_check.cli.said import Said, one_line
 from karpenter_check.collect.files import FileInput, read_files
 from karpenter_check.collect.refusal import CannotScan, UnreadableInput
 from karpenter_check.snapshot import NO_TIME, Kind, Snapshot, Status, Version
@@ -20,7 +20,7 @@ class Refused(click.ClickException):
     """Nothing to judge: one line on stderr and an exit code."""
 
     def __init__(self, message: str, code: Exit) -> None:
-        super().__init__(message)
+        super().__init__(one_line(message))
         self.code = code
 
     @property

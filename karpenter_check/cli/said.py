@@ -4,10 +4,16 @@ import sys
 
 import click
 
+from karpenter_check.finding import clip
 from karpenter_check.reports.printable import printable
 from karpenter_check.snapshot import Kind
 
 _LONGEST = 500
+
+
+def one_line(text: str) -> str:
+    """A text as one line of a sensible length, whatever a cluster or a file put into it."""
+    return clip(printable(text), _LONGEST)
 
 
 class Said:
@@ -48,6 +54,4 @@ class Said:
 
     def _line(self, text: str) -> None:
         self.progress_done()
-        shown = printable(text)
-        cut = f"… (+{len(shown) - _LONGEST} characters)" if len(shown) > _LONGEST else ""
-        click.echo(f"karpenter-check: {shown[:_LONGEST]}{cut}", err=True)
+        click.echo(f"karpenter-check: {one_line(text)}", err=True)

@@ -22,6 +22,7 @@ STYLES = {
 _INDENT = 10
 """Where texts begin; labels stand before them."""
 _PLACES = 3
+_LABEL = "bold dim"
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def _object(report: Report, ref: Ref) -> str:
 
 def _told_under(report: Report, root: Result, *, links: bool) -> Iterator[Line]:
     for effect in consequences(report, root):
-        yield Line(_heading(report, effect, f"{effect.severity.upper():8} ", links=links), "  └ ")
+        yield Line(_heading(report, effect, f"{effect.severity.upper()}  ", links=links), "  └ ")
         yield Line([Text(printable(effect.finding.message))])
         if effect.finding.why:
             yield Line([Text(printable(effect.finding.why), "dim")])
@@ -116,7 +117,7 @@ def _steps(fix: tuple[Fix, ...]) -> Iterator[Line]:
 def print_line(console: Console, line: Line, width: int) -> None:
     """Print a line: its pieces beside each other as long as they fit, each wrapped under itself where it is too long alone."""
     if line.command:
-        console.print(Text(line.first, "bold").append_text(line.pieces[0]), soft_wrap=True)
+        console.print(Text.assemble((line.first, _LABEL), line.pieces[0]), soft_wrap=True)
         return
     first, rest = max(20, width - len(line.first)), max(20, width - len(line.rest))
     rows = [Text()]
@@ -130,5 +131,5 @@ def print_line(console: Console, line: Line, width: int) -> None:
     for row in rows:
         for part in [row] if margin == line.first and row.cell_len <= first else row.wrap(console, min(first, rest)):
             part.rstrip()
-            console.print(Text(margin, "bold").append_text(part), soft_wrap=True)
+            console.print(Text.assemble((margin, _LABEL), part), soft_wrap=True)
             margin = line.rest

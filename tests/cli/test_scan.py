@@ -263,3 +263,12 @@ def test_an_ascii_terminal_gets_escapes_instead_of_a_crash() -> None:
 
     assert out.isascii()
     assert rb"\u2514 HIGH" in out
+
+
+def test_an_error_shows_hostile_text_as_text_cut_with_a_count() -> None:
+    result = scan("-f", "-", input=json.dumps({"schema": "\x1b[31m\n" + "x" * 76_000}).encode())
+
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert r"\x1b[31m" in result.stderr
+    assert result.stderr.endswith(" characters)\n")
