@@ -1,0 +1,307 @@
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from msgspec.structs import replace as with_fields
+
+from karpenter_check.finding import Blame, Evidence, Finding, Impact, Occurrence, Ref, Severity, fingerprint
+from karpenter_check.rule import NotProven, rule
+from karpenter_check.rules.nominated_pod_failure import nominated_pod_failure
+from karpenter_check.scan import Outcome, Report, Result, RuleRun, scan
+from karpenter_check.snapshot import LOOSE_MANIFESTS, CollectionError, Coverage, Kind, Snapshot, Status
+from tests.build import a_cluster, a_deployment, a_healthy_cluster, a_node, a_pod, ago, nominated
+
+WEB = Ref("Deployment", "web", "apps/v1", "shop")
+AGENT = Ref("DaemonSet", "agent", "apps/v1", "kube-system")
+
+
+def a_finding(
+    owner: Ref = WEB, *, nodepool: str = "", cause: str = "why", severity: Severity | None = None, blames: tuple[Blame, ...] = ()
+) -> Finding:
+    return Finding(object=owner, owner=owner, message="", cause=cause, nodepool=nodepool, severity=severity, blames=blames)
+
+
+@rule(severity=Severity.MEDIUM, needs={Kind.NODE, Kind.POD}, since="0.1.0")
+def every_node(snapshot: Snapshot, *, severity: Severity | None = None) -> Iterator[Finding]:
+    """There is a node."""
+    for node in snapshot.nodes:
+        yield a_finding(Ref("Node", node.name, "v1"), severity=severity)
+
+
+@rule(severity=Severity.LOW, needs={Kind.NODE}, since="0.1.0")
+def nothing_ever(snapshot: Snapshot) -> Iterator[Finding]:
+    """Nothing is ever wrong."""
+    yield from (a_finding() for node in snapshot.nodes if not node.name)
+
+
+@rule(severity=Severity.HIGH, needs={Kind.NODE}, since="0.1.0")
+def breaks_down(snapshot: Snapshot) -> Iterator[Finding]:
+    """It finds one thing and breaks."""
+    yield a_finding(Ref("Node", snapshot.nodes[0].name, "v1"))
+    raise RuntimeError("no such luck")
+
+
+@rule(severity=Severity.HIGH, needs={Kind.NODE}, since="0.1.0")
+def proves_nothing(snapshot: Snapshot) -> Iterator[Finding]:
+    """It cannot tell."""
+    if snapshot.nodes:
+        raise NotProven("nobody knows the prices")
+    yield a_finding()
+
+
+def covered(snapshot: Snapshot, kind: Kind, coverage: Coverage) -> Snapshot:
+    return replace(snapshot, coverage={**snapshot.coverage, kind: coverage})
+
+
+def the_run(report: Report) -> tuple[Outcome, str]:
+    (run,) = report.runs
+    return run.outcome, run.reason
+
+
+def test_a_rule_that_finds_something_fails_and_one_that_finds_nothing_passes() -> None:
+    report = scan(a_cluster(a_node("n1")), [nothing_ever, every_node])
+
+    assert report.runs == (RuleRun(every_node, Outcome.FAILED), RuleRun(nothing_ever, Outcome.PASSED))
+
+
+@pytest.mark.parametrize(
+    ("coverage", "reason"),
+    [
+        (Coverage(Status.ABSENT), "Pod: absent"),
+        (Coverage(Status.FORBIDDEN, 0, "pods is forbidden"), "Pod: forbidden (pods is forbidden)"),
+        (Coverage(Status.FAILED, 0, "timed out"), "Pod: failed (timed out)"),
+        (Coverage(Status.NOT_COLLECTED, 0, "not in the input"), "Pod: not-collected (not in the input)"),
+        (Coverage(Status.PARTIAL, 3, LOOSE_MANIFESTS), "Pod: partial (manifests)"),
+    ],
+    ids=lambda value: str(value.status) if isinstance(value, Coverage) else "",
+)
+def test_a_rule_whose_input_is_missing_is_skipped_and_says_why(coverage: Coverage, reason: str) -> None:
+    report = scan(covered(a_cluster(a_node("n1")), Kind.POD, coverage), [every_node])
+
+    assert (the_run(report), report.results, report.incomplete) == ((Outcome.SKIPPED, reason), (), True)
+
+
+def test_every_missing_kind_is_named() -> None:
+    report = scan(Snapshot(taken_at=ago("0s")), [every_node])
+
+    assert the_run(report) == (Outcome.SKIPPED, "Node: not-collected; Pod: not-collected")
+
+
+def test_a_kind_that_the_rule_does_not_need_may_be_missing() -> None:
+    snapshot = covered(a_healthy_cluster(), Kind.EVENT, Coverage(Status.FORBIDDEN))
+
+    assert the_run(scan(snapshot, [every_node])) == (Outcome.FAILED, "")
+
+
+def test_with_a_few_unreadable_objects_a_rule_runs_and_says_so() -> None:
+    snapshot = covered(a_cluster(a_node("n1")), Kind.NODE, Coverage(Status.PARTIAL, 1, "1 unreadable"))
+    report = scan(snapshot, [every_node])
+
+    assert (the_run(report), len(report.results), report.incomplete) == ((Outcome.FAILED, "Node: partial (1 unreadable)"), 1, True)
+
+
+def test_a_rule_that_breaks_is_an_error_and_counts_nothing_while_the_others_run() -> None:
+    report = scan(a_cluster(a_node("n1")), [every_node, breaks_down])
+    broken, ran = report.runs
+
+    assert (broken.outcome, broken.reason.partition(" (")[0]) == (Outcome.ERROR, "RuntimeError: no such luck")
+    assert (ran, [result.rule for result in report.results]) == (RuleRun(every_node, Outcome.FAILED), [every_node])
+    assert report.incomplete
+
+
+def test_an_error_names_the_place_in_the_rule() -> None:
+    outcome, reason = the_run(scan(a_cluster(a_node("n1")), [breaks_down]))
+
+    assert (outcome, reason.startswith("RuntimeError: no such luck (breaks_down, line ")) == (Outcome.ERROR, True)
+
+
+def test_a_rule_that_can_prove_nothing_is_skipped_and_says_why() -> None:
+    report = scan(a_cluster(a_node("n1")), [proves_nothing])
+
+    assert (the_run(report), report.incomplete) == ((Outcome.SKIPPED, "not proven: nobody knows the prices"), True)
+
+
+def test_a_scan_that_saw_and_judged_everything_is_complete() -> None:
+    assert not scan(a_healthy_cluster(), [every_node, nothing_ever]).incomplete
+
+
+def test_an_object_that_could_not_be_read_makes_a_scan_incomplete() -> None:
+    snapshot = replace(a_healthy_cluster(), errors=(CollectionError("dump.json", "no name"),))
+
+    assert scan(snapshot, [nothing_ever]).incomplete
+
+
+def test_settings_are_passed_to_their_rule() -> None:
+    report = scan(a_cluster(a_node("n1")), [every_node, nothing_ever], {"every-node": {"severity": Severity.CRITICAL}})
+
+    assert [result.severity for result in report.results] == [Severity.CRITICAL]
+
+
+def test_a_setting_that_the_rule_does_not_have_is_an_error() -> None:
+    outcome, reason = the_run(scan(a_cluster(a_node("n1")), [nothing_ever], {"nothing-ever": {"colour": "red"}}))
+
+    assert (outcome, "colour" in reason) == (Outcome.ERROR, True)
+
+
+def test_a_finding_without_a_severity_has_its_rules() -> None:
+    assert [result.severity for result in scan(a_cluster(a_node("n1")), [every_node]).results] == [Severity.MEDIUM]
+
+
+@rule(severity=Severity.HIGH, needs=set(), since="0.1.0")
+def a_rule(snapshot: Snapshot, *, findings: tuple[Finding, ...] = ()) -> Iterator[Finding]:  # noqa: ARG001  a rule is given the snapshot
+    """Whatever it is told."""
+    yield from findings
+
+
+@rule(severity=Severity.MEDIUM, needs=set(), since="0.1.0")
+def b_rule(snapshot: Snapshot, *, findings: tuple[Finding, ...] = ()) -> Iterator[Finding]:  # noqa: ARG001  a rule is given the snapshot
+    """Whatever it is told."""
+    yield from findings
+
+
+@rule(severity=Severity.LOW, needs=set(), since="0.1.0")
+def c_rule(snapshot: Snapshot, *, findings: tuple[Finding, ...] = ()) -> Iterator[Finding]:  # noqa: ARG001  a rule is given the snapshot
+    """Whatever it is told."""
+    yield from findings
+
+
+def told(*, a: tuple[Finding, ...] = (), b: tuple[Finding, ...] = (), c: tuple[Finding, ...] = ()) -> tuple[Result, ...]:
+    """What a scan makes of these findings of three rules; a's severity is high, b's medium, c's low."""
+    settings = {"a-rule": {"findings": a}, "b-rule": {"findings": b}, "c-rule": {"findings": c}}
+    return scan(a_healthy_cluster(), [c_rule, a_rule, b_rule], settings).results
+
+
+def causes(results: tuple[Result, ...]) -> dict[str, list[str]]:
+    """The rules that explain each rule's findings."""
+    by_fingerprint = {result.fingerprint: result for result in results}
+    return {result.rule.slug: [by_fingerprint[cause].rule.slug for cause in result.caused_by] for result in results}
+
+
+def test_a_finding_is_caused_by_the_findings_on_what_it_blames() -> None:
+    results = told(a=(a_finding(WEB, blames=(Blame(AGENT),)),), b=(a_finding(AGENT, nodepool="default"),), c=(a_finding(WEB),))
+
+    assert causes(results) == {"a-rule": ["b-rule"], "b-rule": [], "c-rule": []}
+
+
+def test_a_blame_that_names_a_nodepool_means_no_other() -> None:
+    here, there = a_finding(AGENT, nodepool="here"), a_finding(AGENT, nodepool="there")
+    results = told(a=(a_finding(WEB, blames=(Blame(AGENT, "here"),)),), b=(here, there))
+
+    assert results[0].caused_by == (fingerprint("b-rule", here),)
+
+
+def test_the_owner_of_a_finding_can_be_blamed_as_its_object_can() -> None:
+    pod = Ref("Pod", "agent-1", "v1", "kube-system")
+    results = told(a=(a_finding(WEB, blames=(Blame(AGENT), Blame(pod))),), b=(with_fields(a_finding(AGENT), object=pod),))
+
+    assert causes(results) == {"a-rule": ["b-rule"], "b-rule": []}
+
+
+def test_a_blame_that_no_finding_answers_explains_nothing() -> None:
+    assert causes(told(a=(a_finding(WEB, blames=(Blame(AGENT),)),))) == {"a-rule": []}
+
+
+def test_a_rule_does_not_explain_its_own_findings() -> None:
+    results = told(a=(a_finding(WEB, blames=(Blame(AGENT),)), a_finding(AGENT)))
+
+    assert [result.caused_by for result in results] == [(), ()]
+
+
+def test_of_two_findings_that_blame_each_other_one_is_the_cause() -> None:
+    results = told(a=(a_finding(WEB, blames=(Blame(AGENT),)),), b=(a_finding(AGENT, blames=(Blame(WEB),)),))
+
+    assert causes(results) == {"a-rule": ["b-rule"], "b-rule": []}
+
+
+def test_a_circle_of_three_is_not_closed() -> None:
+    other = Ref("NodePool", "default", "karpenter.sh/v1")
+    results = told(
+        a=(a_finding(WEB, blames=(Blame(AGENT),)),),
+        b=(a_finding(AGENT, blames=(Blame(other),)),),
+        c=(a_finding(other, blames=(Blame(WEB),)),),
+    )
+
+    assert causes(results) == {"a-rule": ["b-rule"], "b-rule": ["c-rule"], "c-rule": []}
+
+
+def test_results_come_worst_first_then_by_rule_owner_and_nodepool() -> None:
+    one, two, low = a_finding(AGENT), a_finding(WEB, nodepool="b"), a_finding(WEB, severity=Severity.INFO)
+    three, critical = a_finding(WEB, nodepool="a"), a_finding(WEB, severity=Severity.CRITICAL)
+    results = told(a=(low, two, three, one), b=(a_finding(WEB, severity=Severity.HIGH), critical))
+
+    assert [(result.severity, result.rule.slug, result.finding.owner.name, result.finding.nodepool) for result in results] == [
+        (Severity.CRITICAL, "b-rule", "web", ""),
+        (Severity.HIGH, "a-rule", "agent", ""),
+        (Severity.HIGH, "a-rule", "web", "a"),
+        (Severity.HIGH, "a-rule", "web", "b"),
+        (Severity.HIGH, "b-rule", "web", ""),
+        (Severity.INFO, "a-rule", "web", ""),
+    ]
+
+
+def test_the_order_of_the_rules_and_of_their_findings_changes_nothing() -> None:
+    findings = (a_finding(WEB), a_finding(AGENT), a_finding(WEB, nodepool="a"))
+
+    assert told(a=findings, b=findings) == told(a=findings[::-1], b=findings[::-1])
+
+
+def test_every_result_is_found_by_its_fingerprint() -> None:
+    report = scan(a_healthy_cluster(), [every_node])
+
+    assert list(report.by_fingerprint.values()) == list(report.results)
+
+
+def test_a_fingerprint_is_the_same_in_every_release() -> None:
+    assert fingerprint("a-rule", a_finding(WEB, nodepool="default")) == "v1:cc7553c860e3bfe2"
+
+
+@pytest.mark.parametrize(
+    "churned",
+    [
+        with_fields(a_finding(), object=Ref("Pod", "web-bcdfg-22222", "v1", "shop")),
+        with_fields(a_finding(), message="waits for default-x2x4x since its nomination 15m ago"),
+        with_fields(a_finding(), why="node n2 is 300m cpu short", cost="node n2", impact=Impact(nodes=7, pods=9)),
+        with_fields(a_finding(), severity=Severity.INFO),
+        with_fields(a_finding(), since=ago("1h")),
+        with_fields(a_finding(), occurrences=(Occurrence(Ref("Node", "n2", "v1"), "1234", "n2", "label", ago("1h")),)),
+        with_fields(a_finding(), evidence=(Evidence(Ref("Node", "n2", "v1"), "spec.taints", "gpu:NoSchedule"),)),
+        with_fields(a_finding(), blames=(Blame(AGENT),)),
+    ],
+    ids=["object", "message", "numbers", "severity", "time", "occurrences", "evidence", "blames"],
+)
+def test_a_fingerprint_survives_churn(churned: Finding) -> None:
+    assert fingerprint("a-rule", churned) == fingerprint("a-rule", a_finding())
+
+
+@pytest.mark.parametrize(
+    ("slug", "other"),
+    [
+        ("b-rule", a_finding()),
+        ("a-rule", a_finding(AGENT)),
+        ("a-rule", a_finding(Ref("StatefulSet", "web", "apps/v1", "shop"))),
+        ("a-rule", a_finding(Ref("Deployment", "web", "apps/v1", "stage"))),
+        ("a-rule", a_finding(nodepool="default")),
+        ("a-rule", a_finding(cause="another")),
+    ],
+    ids=["rule", "owner", "owner's kind", "owner's namespace", "NodePool", "cause"],
+)
+def test_a_fingerprint_tells_findings_apart_by_rule_owner_nodepool_and_cause(slug: str, other: Finding) -> None:
+    assert fingerprint(slug, other) != fingerprint("a-rule", a_finding())
+
+
+def test_a_fingerprint_knows_where_one_name_ends_and_the_next_begins() -> None:
+    one, other = Ref("Deployment", "b", "apps/v1", "a"), Ref("Deployment", "", "apps/v1", "ab")
+
+    assert fingerprint("a-rule", a_finding(one)) != fingerprint("a-rule", a_finding(other))
+
+
+def test_the_same_trouble_of_another_pod_on_another_node_at_another_time_has_the_same_fingerprint() -> None:
+    web = a_deployment("web")
+
+    def fingerprints(pod_name: str, node_name: str, since: str) -> list[str]:
+        pod = a_pod(pod_name, of=web)
+        nomination = nominated(pod, to=f"default-{node_name}", node=node_name, first=since, last="1m")
+        cluster = a_cluster(a_node(node_name, cordoned=True), web, pod, nomination)
+        return [result.fingerprint for result in scan(cluster, [nominated_pod_failure]).results]
+
+    assert fingerprints("web-bcdfg-22222", "n1", "15m") == fingerprints("web-bcdfg-44444", "n2", "40m") != []
