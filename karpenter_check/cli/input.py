@@ -65,10 +65,10 @@ def from_cluster(
         said.progress_done()
     nodepools = snapshot.covered(Kind.NODEPOOL)
     if nodepools.status is Status.ABSENT:
-        raise Refused(
-            f"{nodepools.reason or 'the cluster serves neither karpenter.sh/v1 nor v1beta1'}: is Karpenter installed there?",
-            Exit.NO_KARPENTER,
-        )
+        raise Refused(f"{nodepools.reason}; karpenter-check judges karpenter.sh/v1 and v1beta1", Exit.NO_KARPENTER)
+    if not any(coverage.sufficient for coverage in snapshot.coverage.values()):
+        raise Refused(f"nothing could be listed; of NodePools the server says: {nodepools.reason}", Exit.CANNOT_SCAN)
+    _tell_errors(snapshot, said)
     return snapshot
 
 
@@ -87,6 +87,11 @@ def _tell(read: FileInput, said: Said) -> None:
         said.note("nothing in the input carries a time, so no age is judged; --at TIME sets one")
     elif read.guessed_time:
         said.note(f"taken at {snapshot.taken_at:%Y-%m-%dT%H:%M:%SZ}, the newest time in the input; --at TIME sets another")
+    _tell_errors(snapshot, said)
+
+
+def _tell_errors(snapshot: Snapshot, said: Said) -> None:
+    """Which objects could not be read."""
     for error in snapshot.errors[:_MOST_ERRORS]:
         said.warning(str(error))
     if len(snapshot.errors) > _MOST_ERRORS:

@@ -185,7 +185,9 @@ def read_files(
     if gathering.errors and not (gathering.count or gathering.legacy or gathering.ignored):
         raise first_refusal or UnreadableInput(str(gathering.errors[0]))
     if not (gathering.count or gathering.legacy or gathering.ignored or reader.lists or stated):
-        raise UnreadableInput("the input holds no Kubernetes object; try: kubectl get nodes,pods,… -A -o json | karpenter-check scan -f -")
+        raise UnreadableInput(
+            "the input holds no Kubernetes object; try: kubectl get nodes,pods,… -A -o json | karpenter-check scan -f -"
+        )
     coverage = reader.coverage(complete=complete)
     clusterlike = reader.lists or stated is not None or complete
     without = gathering.legacy and not gathering.objects[Kind.NODEPOOL] and clusterlike
