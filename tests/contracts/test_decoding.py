@@ -1,0 +1,186 @@
+"""The model declares what a real API server sends, spelled as it sends it."""
+
+import gzip
+import types
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeAlias, Union, get_args, get_origin
+
+import msgspec
+import pytest
+
+from karpenter_check.collect.decode import decode_page, items_of
+from karpenter_check.collect.gathering import Gathering
+from karpenter_check.collect.resources import RESOURCES, kind_of
+from karpenter_check.snapshot import Kind, Ref
+from karpenter_check.snapshot.part import Part
+
+RECORDINGS = Path(__file__).parent.parent / "recordings"
+PartType: TypeAlias = type[msgspec.Struct]
+
+NOT_RECORDED = {
+    "Budget.schedule": "no recorded budget has a schedule",
+    "Container.ports": "no recorded container opens a port",
+    "Container.restart_policy": "no recorded pod has a sidecar",
+    "ContainerPort.host_ip": "no recorded container opens a port",
+    "ContainerPort.host_port": "no recorded container opens a port",
+    "ContainerPort.protocol": "no recorded container opens a port",
+    "Disruption.expire_after": "v1beta1 only; the recorded API is v1",
+    "LabelSelector.match_expressions": "recorded PodDisruptionBudgets have matchLabels",
+    "LabelSelectorRequirement.key": "as LabelSelector.match_expressions",
+    "LabelSelectorRequirement.operator": "as LabelSelector.match_expressions",
+    "LabelSelectorRequirement.values": "as LabelSelector.match_expressions",
+    "NodeAffinity.preferred": "no recorded pod has preferences",
+    "NodeClassRef.api_version": "v1beta1 only; the recorded API is v1",
+    "NodeMetadata.namespace": "nodes have none; it comes with Metadata",
+    "NodePoolSpec.replicas": "static NodePools need a feature gate, which the recorded Karpenter has not",
+    "NodeSpec.unschedulable": "no recorded node is cordoned",
+    "PersistentVolumeClaimVolumeSource.claim_name": "no recorded pod mounts a claim",
+    "PodSpec.init_containers": "no recorded pod has init containers",
+    "PodSpec.overhead": "the recorded cluster has no runtime classes",
+    "PodStatus.nominated_node_name": "every recorded preemptor is bound already",
+    "PreferredSchedulingTerm.preference": "as NodeAffinity.preferred",
+    "PreferredSchedulingTerm.weight": "as NodeAffinity.preferred",
+    "Volume.persistent_volume_claim": "no recorded pod mounts a claim",
+}
+"""Fields that are declared and in no recording, and why."""
+WRITTEN = {
+    Kind.NODEPOOL: """{"metadata": {"name": "written"}, "spec": {
+      "replicas": 3,
+      "disruption": {"expireAfter": "720h", "budgets": [{"nodes": "10%", "schedule": "0 9 * * 1-5", "duration": "8h"}]},
+      "template": {"spec": {"nodeClassRef": {"apiVersion": "karpenter.k8s.aws/v1beta1", "kind": "EC2NodeClass", "name": "default"}}}
+    }}""",
+    Kind.NODE: """{"metadata": {"name": "written", "namespace": "never"}, "spec": {"unschedulable": true}}""",
+    Kind.PODDISRUPTIONBUDGET: """{"metadata": {"name": "written"}, "spec": {"selector": {
+      "matchExpressions": [{"key": "app", "operator": "In", "values": ["web"]}]
+    }}}""",
+    Kind.POD: """{"metadata": {"name": "written"}, "status": {"nominatedNodeName": "n1"}, "spec": {
+      "overhead": {"cpu": "250m"},
+      "initContainers": [{"name": "sidecar", "restartPolicy": "Always"}],
+      "containers": [{"name": "web", "ports": [{"containerPort": 80, "hostPort": 80, "hostIP": "10.0.0.1", "protocol": "TCP"}]}],
+      "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}],
+      "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [
+        {"weight": 1, "preference": {"matchExpressions": [{"key": "team", "operator": "Exists"}]}}
+      ]}}
+    }}""",
+}
+"""Objects with those fields, spelled as in https://kubernetes.io/docs/reference/kubernetes-api/ (v1.36) and https://karpenter.sh/docs/."""
+
+
+class List(msgspec.Struct, rename="camel"):
+    """A recorded list."""
+
+    kind: str = ""
+    api_version: str = ""
+    items: msgspec.Raw = msgspec.Raw(b"[]")
+
+
+@cache
+def recorded_lists() -> tuple[tuple[str, Kind, bytes], ...]:
+    """Where each recorded list of a kind that is read lies, its kind, and its items."""
+    found = []
+    for path in sorted(RECORDINGS.glob("*/*.json.gz")):
+        content = msgspec.json.decode(gzip.decompress(path.read_bytes()), type=List)
+        if kind := kind_of(content.kind.removesuffix("List"), content.api_version):
+            found.append((f"{path.parent.name}/{path.name}", kind, bytes(content.items)))
+    return tuple(found)
+
+
+def parts_in(declared: Any) -> Iterator[PartType]:
+    """The struct types in a field's type: itself, or inside a union, a tuple or a dict."""
+    if isinstance(declared, type) and issubclass(declared, msgspec.Struct):
+        yield declared
+    elif get_origin(declared) in {types.UnionType, Union, tuple, dict}:
+        for inner in get_args(declared):
+            yield from parts_in(inner)
+
+
+def values_in(value: Any) -> list[dict[str, Any]]:
+    """The JSON objects that a field holds: itself, or the items of a list."""
+    return [entry for entry in (value if isinstance(value, list) else [value]) if isinstance(entry, dict)]
+
+
+def declared_fields(part: PartType, known: set[PartType]) -> Iterator[str]:
+    """`Type.field` of everything declared in a type and below it."""
+    if part in known:
+        return
+    known.add(part)
+    for field in msgspec.structs.fields(part):
+        yield f"{part.__name__}.{field.name}"
+        for inner in parts_in(field.type):
+            yield from declared_fields(inner, known)
+
+
+def seen_fields(part: PartType, value: dict[str, Any]) -> Iterator[str]:
+    """`Type.field` of everything declared that a JSON object holds."""
+    for field in msgspec.structs.fields(part):
+        held = value.get(field.encode_name)
+        if held is not None:
+            yield f"{part.__name__}.{field.name}"
+            for inner in parts_in(field.type):
+                for entry in values_in(held):
+                    yield from seen_fields(inner, entry)
+
+
+@cache
+def declared() -> frozenset[str]:
+    known: set[PartType] = set()
+    return frozenset(name for resource in RESOURCES.values() for name in declared_fields(resource.type, known))
+
+
+@cache
+def seen() -> frozenset[str]:
+    return frozenset(
+        name
+        for _, kind, items in recorded_lists()
+        for value in msgspec.json.decode(items)
+        for name in seen_fields(RESOURCES[kind].type, value)
+    )
+
+
+def test_every_kind_is_recorded() -> None:
+    assert {kind for _, kind, _ in recorded_lists()} == set(Kind)
+
+
+def test_every_declared_field_appears_in_a_recording_or_says_why_not() -> None:
+    assert sorted(declared() - seen() - NOT_RECORDED.keys()) == []
+
+
+def test_what_is_not_recorded_is_spelled_as_the_references_spell_it() -> None:
+    written = {
+        name for kind, text in WRITTEN.items() for name in seen_fields(RESOURCES[kind].type, msgspec.json.decode(text, type=dict))
+    }
+
+    assert sorted(NOT_RECORDED.keys() - written) == []
+    assert [kind for kind, text in WRITTEN.items() if decode_page(kind, f"[{text}]".encode()) is None] == []
+
+
+def test_no_excuse_outlives_its_reason() -> None:
+    assert sorted(NOT_RECORDED.keys() & seen()) == [], "these do appear"
+    assert sorted(NOT_RECORDED.keys() - declared()) == [], "these are declared no more"
+
+
+def test_types_are_told_apart_by_their_names_and_all_are_decoded() -> None:
+    known: set[PartType] = set()
+    for resource in RESOURCES.values():
+        list(declared_fields(resource.type, known))
+    names = [part.__name__ for part in known]
+
+    assert sorted(names) == sorted(set(names))
+    assert every_part(Part) - known == {Ref}, "a Ref is ours, not the API's"
+
+
+def every_part(of: PartType) -> set[PartType]:
+    direct = of.__subclasses__()
+    ours = {part for part in direct if part.__module__.startswith("karpenter_check.snapshot.")}
+    return ours.union(*(every_part(part) for part in direct))
+
+
+@pytest.mark.parametrize(("source", "kind", "items"), recorded_lists(), ids=[source for source, _, _ in recorded_lists()])
+def test_a_recorded_list_decodes_as_it_is(source: str, kind: Kind, items: bytes) -> None:
+    gathering = Gathering()
+
+    assert decode_page(kind, items) is not None
+    assert gathering.add_page(kind, items, source) == len(items_of(items)) == gathering.count
+    assert gathering.errors == []
