@@ -85,13 +85,15 @@ class Purchases:
     """Oldest first."""
     waiting: tuple[Pod, ...]
     """The owner's pods that wait unbound."""
+    initialized: int
+    """How many of the claims could take a pod; the others still boot, and empty is what they then are."""
     elsewhere: int
-    """How many of the claims' nominated pods run on another node."""
+    """How many of the initialized ones have a nominated pod that runs on another node."""
 
     @property
     def excess(self) -> int:
-        """How many of the claims no waiting pod accounts for."""
-        return len(self.nodeclaims) - len(self.waiting)
+        """How many of the claims could take a pod, and no waiting one accounts for them."""
+        return min(len(self.nodeclaims) - len(self.waiting), self.initialized)
 
     @property
     def first(self) -> datetime | None:
@@ -162,7 +164,8 @@ def purchases(snapshot: Snapshot) -> tuple[Purchases, ...]:
             owner, nodepool,
             nodeclaims=tuple(sorted(claims, key=lambda claim: (claim.metadata.creation_timestamp or snapshot.taken_at, claim.name))),
             waiting=tuple(waiting.get(owner, ())),
-            elsewhere=sum(any(pod.node_name for pod in pods.get(claim.name, ())) for claim in claims),
+            initialized=sum(claim.is_true("Initialized") for claim in claims),
+            elsewhere=sum(claim.is_true("Initialized") and any(pod.node_name for pod in pods.get(claim.name, ())) for claim in claims),
         )
         for (owner, nodepool), claims in bought.items()
     )  # fmt: skip

@@ -30,7 +30,7 @@ def test_nodeclaims_belong_to_the_owner_that_their_nomination_names() -> None:
     cluster = a_cluster(WEB, WAITING, two, one, for_pod("web-bcdfg-22222", "c1"), for_pod("web-bcdfg-vwxz2", "c2"))
     (found,) = purchases(cluster)
 
-    assert found == Purchases(WEB_REF, "default", (one, two), waiting=cluster.pods, elsewhere=0)
+    assert found == Purchases(WEB_REF, "default", (one, two), waiting=cluster.pods, initialized=2, elsewhere=0)
     assert (found.excess, found.first, found.last) == (1, ago("5m"), ago("4m"))
 
 
@@ -112,6 +112,15 @@ def test_pods_that_run_on_another_node_are_told() -> None:
     (found,) = purchases(a_cluster(WEB, a_node("n9"), landed, bought("c1"), nominated(landed, to="c1", first="5m")))
 
     assert (found.waiting, found.elsewhere) == ((), 1)
+
+
+def test_nodes_that_still_boot_are_empty_as_they_should_be() -> None:
+    landed = a_pod("web-bcdfg-22222", of=WEB, on="n9")
+    booting = [a_nodeclaim(name, node="", age="1m", initialized=False, last_pod_event="") for name in ("c1", "c2")]
+    nominations = (nominated(landed, to="c1", first="1m"), for_pod("web-bcdfg-44444", "c2"))
+    (found,) = purchases(a_cluster(WEB, a_node("n9"), landed, *booting, *nominations))
+
+    assert (names(found), found.initialized, found.elsewhere, found.excess) == (["c1", "c2"], 0, 0, 0)
 
 
 def test_preemptions_are_told_by_owner_nodepool_and_preemptor() -> None:
