@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from karpenter_check.finding import Blame, Confidence, EventEvidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity
 from karpenter_check.rules.nominated_pod_failure import nominated_pod_failure
 from karpenter_check.scheduling.nomination import Reason
-from karpenter_check.snapshot import NodeClaim, Snapshot
+from karpenter_check.snapshot import Snapshot
 from karpenter_check.snapshot.pod import PodObject
 from karpenter_check.snapshot.workload import Deployment
 from tests.build import (
@@ -441,25 +441,36 @@ def test_preemptions_on_nodes_of_no_nodepool_are_not_karpenters() -> None:
     assert found(cluster) == []
 
 
-def an_empty_claim(place: int, *, deleted: str = "") -> NodeClaim:
-    """A NodeClaim of the last minutes whose node no workload's pod has ever come to."""
-    return a_nodeclaim(f"default-c{place}", node=f"n{place}", age=f"{20 * place}s", last_pod_event="", deleted=deleted)
+AGES = ("3m", "4m", "5m")
 
 
-def bought_for(pods: Sequence[PodObject], *, among: Sequence[Thing]) -> Snapshot:
-    """One young and empty node for each of the pods, bought for it, in a cluster of these things."""
-    numbered = list(enumerate(pods, 1))
-    return a_cluster(
-        *among,
-        *(a_node(f"n{place}", age=f"{20 * place}s") for place, _ in numbered),
-        *(an_empty_claim(place) for place, _ in numbered),
-        *(nominated(pod, to=f"default-c{place}", first=f"{20 * place}s") for place, pod in numbered),
-    )
+def bought_for(
+    pods: Sequence[PodObject],
+    *,
+    among: Sequence[Thing],
+    ages: Sequence[str] = AGES,
+    initialized: bool = True,
+    deleted: str = "",
+) -> Snapshot:
+    """A node of each age, bought for one of the pods, that no workload's pod has ever come to, in a cluster of these things."""
+    things = [*among]
+    for place, (age, pod) in enumerate(zip(ages, pods, strict=True), 1):
+        node, claim = f"n{place}", f"default-c{place}"
+        things += [
+            a_node(node, age=age, initialized=initialized),
+            a_nodeclaim(claim, node=node, age=age, initialized=initialized, last_pod_event="", deleted=deleted),
+            nominated(pod, to=claim, first=age),
+        ]
+    return a_cluster(*things)
+
+
+def replicas_elsewhere(web: Deployment) -> list[PodObject]:
+    return [a_pod_of(web, suffix, on="old") for suffix in ("22222", "44444", "55555")]
 
 
 def test_nodes_bought_for_pods_that_went_elsewhere_are_found() -> None:
     web = a_deployment("web", replicas=3)
-    pods = [a_pod_of(web, suffix, on="old") for suffix in ("22222", "44444", "55555")]
+    pods = replicas_elsewhere(web)
     cluster = bought_for(pods, among=[a_node("old"), web, *pods])
     (finding,) = found(cluster)
 
@@ -469,13 +480,13 @@ def test_nodes_bought_for_pods_that_went_elsewhere_are_found() -> None:
         nodepool="default",
         cause="landed_elsewhere",
         confidence=Confidence.LIKELY,
-        message="3 NodeClaims in 40s, none of them occupied; its pods run on other nodes",
+        message="3 NodeClaims in 2m, none of them occupied; its pods run on other nodes",
         why="Karpenter bought 3 nodes of default for its pods (3 replicas); its pods run on other nodes",
         impact=Impact(nodes=3, pods=0, nodeclaims=3),
         evidence=(
             Evidence(Ref("NodeClaim", "default-c1", "karpenter.sh/v1"), "status.lastPodEventTime", "none: no pod ever came"),
         ),
-        since=ago("1m"),
+        since=ago("5m"),
     )
 
 
@@ -483,16 +494,16 @@ def test_nodes_bought_for_one_pod_that_still_waits_are_found() -> None:
     web = a_deployment("web")
     gone = [a_pod_of(web, suffix) for suffix in ("22222", "44444", "55555")]
     young = a_pod_of(web, "66666", age="10s")
-    cluster = bought_for([*gone, young], among=[web, young])
+    cluster = bought_for([*gone, young], among=[web, young], ages=(*AGES, "10s"))
 
     assert [(finding.cause, finding.message) for finding in found(cluster)] == [
-        ("unknown", "4 NodeClaims in 1m, none of them occupied; 1 of its pods waits")
+        ("unknown", "4 NodeClaims in 4m50s, none of them occupied; 1 of its pods waits")
     ]
 
 
 def test_nodes_that_hold_only_daemonset_pods_are_not_occupied() -> None:
     web, logs = a_deployment("web", replicas=3), a_daemonset("logs")
-    pods = [a_pod_of(web, suffix, on="old") for suffix in ("22222", "44444", "55555")]
+    pods = replicas_elsewhere(web)
     daemons = [a_pod(f"logs-{place}", on=f"n{place}", of=logs) for place in (1, 2, 3)]
     cluster = bought_for(pods, among=[a_node("old"), web, logs, *pods, *daemons])
 
@@ -501,7 +512,7 @@ def test_nodes_that_hold_only_daemonset_pods_are_not_occupied() -> None:
 
 def test_minimum_claims_sets_how_many_nodes_are_bought_in_vain() -> None:
     web = a_deployment("web", replicas=3)
-    pods = [a_pod_of(web, suffix, on="old") for suffix in ("22222", "44444", "55555")]
+    pods = replicas_elsewhere(web)
     cluster = bought_for(pods, among=[a_node("old"), web, *pods])
 
     assert list(nominated_pod_failure(cluster, minimum_claims=4)) == []
@@ -511,7 +522,7 @@ def test_a_workload_that_grows_is_fine() -> None:
     web = a_deployment("web", replicas=4)
     pods = [a_pod_of(web, suffix, age="90s") for suffix in ("22222", "44444", "55555", "66666")]
 
-    assert found(bought_for(pods, among=[web, *pods])) == []
+    assert found(bought_for(pods, among=[web, *pods], ages=("20s", "40s", "60s", "80s"))) == []
 
 
 def test_nodes_whose_pods_are_gone_prove_nothing() -> None:
@@ -523,7 +534,7 @@ def test_nodes_whose_pods_are_gone_prove_nothing() -> None:
 
 def test_nodes_that_another_workload_came_to_are_not_bought_in_vain() -> None:
     web = a_deployment("web", replicas=3)
-    pods = [a_pod_of(web, suffix, on="old") for suffix in ("22222", "44444", "55555")]
+    pods = replicas_elsewhere(web)
     others = [a_pod(f"other-{place}", on=f"n{place}") for place in (1, 2, 3)]
 
     assert found(bought_for(pods, among=[a_node("old"), web, *pods, *others])) == []
@@ -531,14 +542,13 @@ def test_nodes_that_another_workload_came_to_are_not_bought_in_vain() -> None:
 
 def test_nodes_that_are_being_taken_away_are_not_counted() -> None:
     web = a_deployment("web", replicas=3)
-    pods = [a_pod_of(web, suffix, on="old") for suffix in ("22222", "44444", "55555")]
-    cluster = a_cluster(
-        a_node("old"),
-        web,
-        *pods,
-        *(a_node(f"n{place}", age=f"{20 * place}s") for place in (1, 2, 3)),
-        *(an_empty_claim(place, deleted="30s") for place in (1, 2, 3)),
-        *(nominated(pod, to=f"default-c{place}", first=f"{20 * place}s") for place, pod in enumerate(pods, 1)),
-    )
+    pods = replicas_elsewhere(web)
 
-    assert found(cluster) == []
+    assert found(bought_for(pods, among=[a_node("old"), web, *pods], deleted="30s")) == []
+
+
+def test_nodes_that_still_boot_are_not_bought_in_vain() -> None:
+    web = a_deployment("web", replicas=3)
+    pods = replicas_elsewhere(web)
+
+    assert found(bought_for(pods, among=[a_node("old"), web, *pods], initialized=False)) == []
