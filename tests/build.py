@@ -301,6 +301,7 @@ def a_pod(
     labels: Mapping[str, str] | None = None,
     do_not_disrupt: str = "",
     phase: str = "",
+    ready: bool = True,
     deleted: str = "",
     message: str = "0/1 nodes are available",
     cpu: str | None = None,
@@ -346,7 +347,11 @@ def a_pod(
             (_owner_reference(of),) if of else (),
         ),
         spec,
-        PodStatus(phase or ("Running" if on else "Pending"), start_time=ago(age) if on else None, conditions=(scheduled,)),
+        PodStatus(
+            phase or ("Running" if on else "Pending"),
+            start_time=ago(age) if on else None,
+            conditions=(scheduled, Condition("Ready", str(bool(on) and ready))),
+        ),
     )
 
 
@@ -384,12 +389,11 @@ def a_statefulset(name: str = "db", *, namespace: str = "data", replicas: int = 
 
 
 def a_budget(
-    name: str, *, namespace: str = "shop", selects: Mapping[str, str] | None = None, allowed: int = 1
+    name: str, *, namespace: str = "shop", selects: Mapping[str, str] | None = None, allowed: int = 1, unhealthy_pods: str = ""
 ) -> PodDisruptionBudget:
-    """A PodDisruptionBudget that allows one disruption now."""
-    return PodDisruptionBudget(
-        Metadata(name, namespace), PodDisruptionBudgetSpec(LabelSelector(dict(selects or {}))), PodDisruptionBudgetStatus(allowed)
-    )
+    """A PodDisruptionBudget that allows one disruption now; `unhealthy_pods` is its unhealthyPodEvictionPolicy."""
+    spec = PodDisruptionBudgetSpec(LabelSelector(dict(selects or {})), unhealthy_pods)
+    return PodDisruptionBudget(Metadata(name, namespace), spec, PodDisruptionBudgetStatus(allowed))
 
 
 def an_event(

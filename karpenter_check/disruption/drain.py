@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from karpenter_check.disruption.pods import budgets_of, is_waited_for, says_do_not_disrupt
 from karpenter_check.snapshot import Pod, Snapshot
+from karpenter_check.snapshot.workload import PodDisruptionBudget
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,12 @@ class Held:
     by: str
     for_ever: bool
     """Whether it stays until somebody acts; a PodDisruptionBudget may allow an eviction later."""
+
+
+def _allows_nothing(budget: PodDisruptionBudget, pod: Pod) -> bool:
+    """Whether the budget keeps this pod now; with AlwaysAllow it lets go of pods that are not ready (`pkg/utils/pdb`)."""
+    lenient = budget.spec.unhealthy_pod_eviction_policy == "AlwaysAllow" and not pod.ready
+    return budget.status.disruptions_allowed == 0 and not lenient
 
 
 def held_pods(snapshot: Snapshot, node_name: str) -> tuple[Held, ...]:
@@ -29,7 +36,7 @@ def held_pods(snapshot: Snapshot, node_name: str) -> tuple[Held, ...]:
             continue
         leaving = pod.metadata.deletion_timestamp is not None
         budgets = () if leaving or pod.phase == "Pending" else budgets_of(snapshot, pod)
-        blocking = next((budget for budget in budgets if budget.status.disruptions_allowed == 0), None)
+        blocking = next((budget for budget in budgets if _allows_nothing(budget, pod)), None)
         if not leaving and says_do_not_disrupt(pod, snapshot.taken_at, snapshot.karpenter_version):
             value = pod.metadata.annotations.do_not_disrupt
             held.append(Held(pod, f'karpenter.sh/do-not-disrupt: "{value}"', value == "true"))

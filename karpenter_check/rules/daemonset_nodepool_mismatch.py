@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from karpenter_check.disruption.budgets import allowed_at_a_time
 from karpenter_check.finding import Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, earliest
 from karpenter_check.rule import rule
-from karpenter_check.scheduling.daemonset import DaemonSetPod, daemonset_pod, refusals
+from karpenter_check.scheduling.daemonset import REVISION_LABEL, DaemonSetPod, daemonset_pod, refusals
 from karpenter_check.scheduling.node import room_on
 from karpenter_check.scheduling.nomination import nominees, pod_ref, target_node
 from karpenter_check.scheduling.purchases import Preemptions, preemptions, purchases
 from karpenter_check.scheduling.refusal import NoOverlap, Refusal, UndefinedLabel, UntoleratedTaint
-from karpenter_check.scheduling.template import drifted_from, template_of_nodeclaim, template_of_nodepool
+from karpenter_check.scheduling.template import LIFECYCLE_LABELS, drifted_from, template_of_nodeclaim, template_of_nodepool
 from karpenter_check.snapshot import DaemonSet, Kind, Node, NodePool, Pod, Snapshot
 from karpenter_check.snapshot.quantity import milli, shown
 
@@ -76,16 +76,26 @@ def _uncounted(snapshot: Snapshot, daemonset: DaemonSet, simulated: DaemonSetPod
         else:
             template = template_of_nodepool(nodepool, snapshot.karpenter_version)
         refused = refusals(simulated, template, snapshot.karpenter_version)
-        if refused and refusals(_as_it_is(pod, simulated), template, snapshot.karpenter_version):
+        if not refused or _unproven(snapshot, pod, simulated, refused):
+            continue
+        if refusals(_as_it_is(pod, simulated), template, snapshot.karpenter_version):
             found[nodepool.name].append(_Place(pod, node, refused[0]))
     return found
 
 
-def _as_it_is(pod: Pod, simulated: DaemonSetPod) -> DaemonSetPod:
-    """The simulated pod with this one's own selector and tolerations, which differ where it is of an older revision.
+def _unproven(snapshot: Snapshot, pod: Pod, simulated: DaemonSetPod, refused: Sequence[Refusal]) -> bool:
+    """Whether what refuses the DaemonSet may not be what refused this pod.
 
-    Its required affinity cannot be told: the DaemonSet controller puts the pin to the node in its place.
+    The required affinity of a pod of another revision cannot be told: the DaemonSet controller puts the pin to the node in its
+    place. And from 1.14 on, which an unknown version may be, simulated nodes carry the lifecycle labels.
     """
+    of_another_revision = pod.metadata.labels.get(REVISION_LABEL, "") != simulated.revision
+    lifecycle = {refusal.key for refusal in refused} <= LIFECYCLE_LABELS
+    return (bool(simulated.terms) and of_another_revision) or (snapshot.karpenter_version is None and lifecycle)
+
+
+def _as_it_is(pod: Pod, simulated: DaemonSetPod) -> DaemonSetPod:
+    """The simulated pod with this one's own selector and tolerations, which differ where it is of an older revision."""
     return replace(simulated, node_selector=pod.shape.node_selector, tolerations=pod.shape.tolerations)
 
 

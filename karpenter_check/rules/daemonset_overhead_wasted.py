@@ -1,6 +1,7 @@
 """The converse of the first founding problem: room that Karpenter keeps for DaemonSets that never come."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 from karpenter_check.finding import Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, earliest
@@ -8,7 +9,7 @@ from karpenter_check.rule import NotProven, rule
 from karpenter_check.scheduling.daemonset import daemonset_pod, refusals
 from karpenter_check.scheduling.node import admits_daemonset
 from karpenter_check.scheduling.nomination import node_ref
-from karpenter_check.scheduling.template import SIMULATES_LIFECYCLE_LABELS, drifted_from, template_of_nodepool
+from karpenter_check.scheduling.template import SIMULATES_LIFECYCLE_LABELS, NodeTemplate, drifted_from, template_of_nodepool
 from karpenter_check.snapshot import DaemonSet, Kind, Node, NodePool, Snapshot
 from karpenter_check.snapshot.quantity import Milli, shown
 
@@ -25,10 +26,15 @@ def daemonset_overhead_wasted(snapshot: Snapshot, *, minimum_age: timedelta = ti
         for nodepool in snapshot.nodepools:
             nodes = _settled_nodes(snapshot, nodepool, minimum_age)
             counted = not refusals(
-                simulated, template_of_nodepool(nodepool, snapshot.karpenter_version), snapshot.karpenter_version
+                simulated, _proven(template_of_nodepool(nodepool, snapshot.karpenter_version)), snapshot.karpenter_version
             )
             if nodes and counted and not nodepool.static and not any(_concerns(snapshot, daemonset, node) for node in nodes):
                 yield _finding(daemonset, simulated.requests, nodepool, nodes)
+
+
+def _proven(template: NodeTemplate) -> NodeTemplate:
+    """The template without the labels that a provider is only believed to know: they cannot prove that a DaemonSet is counted."""
+    return replace(template, provider=replace(template.provider, domains=()))
 
 
 def _settled_nodes(snapshot: Snapshot, nodepool: NodePool, minimum_age: timedelta) -> tuple[Node, ...]:

@@ -44,7 +44,7 @@ def node_reaping_nominated(
     holders: dict[str, list[Nominee]] = defaultdict(list)
     for nominee in nominees(snapshot).values():
         node, last = target_node(snapshot, nominee), nominee.latest.last_seen
-        if node and last and snapshot.taken_at - last <= _LIVE and nominee.pod.node_name != node.name and nominee.pod.active:
+        if node and last and snapshot.taken_at - last <= _LIVE and _comes_again(snapshot, nominee, node):
             holders[node.name].append(nominee)
     kept: dict[tuple[str, str], list[_Kept]] = defaultdict(list)
     for name, pods in sorted(holders.items()):
@@ -53,6 +53,15 @@ def node_reaping_nominated(
             kept[node.nodepool, found.obstacle.reason].append(found)
     for (nodepool, cause), nodes in kept.items():
         yield _finding(snapshot, nodepool, cause, sorted(nodes, key=lambda entry: (entry.severity.rank, entry.since)))
+
+
+def _comes_again(snapshot: Snapshot, nominee: Nominee, node: Node) -> bool:
+    """Whether Karpenter goes on nominating the pod: it waits, or it runs on another node that is on its way out."""
+    pod = nominee.pod
+    if not pod.active or pod.node_name == node.name:
+        return False
+    host = snapshot.nodes_by_name.get(pod.node_name)
+    return not pod.node_name or (host is not None and host.metadata.deletion_timestamp is not None)
 
 
 def _kept(snapshot: Snapshot, node: Node, pods: Sequence[Nominee], warn_count: int, fail_after: timedelta) -> _Kept | None:

@@ -8,7 +8,16 @@ from datetime import datetime, timedelta
 
 from karpenter_check.finding import Blame, Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, clip, earliest
 from karpenter_check.rule import rule
-from karpenter_check.scheduling.nomination import Nominee, Obstacle, Reason, nominees, obstacle, pod_ref, target_nodepool
+from karpenter_check.scheduling.nomination import (
+    Nominee,
+    Obstacle,
+    Reason,
+    asks_for_devices,
+    nominees,
+    obstacle,
+    pod_ref,
+    target_nodepool,
+)
 from karpenter_check.scheduling.purchases import Preemptions, Purchases, preemptions, purchases
 from karpenter_check.snapshot import Kind, Snapshot
 from karpenter_check.snapshot.duration import spoken
@@ -48,6 +57,7 @@ def nominated_pod_failure(
     warn_after: timedelta = timedelta(minutes=2),
     fail_after: timedelta = timedelta(minutes=10),
     warn_after_for_new_nodes: timedelta = timedelta(minutes=5),
+    fail_after_for_devices: timedelta = timedelta(minutes=20),
     minimum_claims: int = 3,
     minimum_preemptions: int = 3,
 ) -> Iterator[Finding]:
@@ -66,7 +76,7 @@ def nominated_pod_failure(
         pod = nominee.pod
         if not pod.unschedulable or not pod.active or pod.nominated_node_name:
             continue  # with a nominatedNodeName it is the scheduler's: Karpenter looks at it no more (`utils/pod:IsProvisionable`)
-        found = _judge(snapshot, nominee, warn_after, fail_after, warn_after_for_new_nodes)
+        found = _judge(snapshot, nominee, warn_after, fail_after, warn_after_for_new_nodes, fail_after_for_devices)
         key = (snapshot.owner(nominee.pod), target_nodepool(snapshot, nominee))
         if found and key not in told:
             waiting[(*key, found.obstacle.reason)].append(found)
@@ -79,10 +89,17 @@ def nominated_pod_failure(
 
 
 def _judge(
-    snapshot: Snapshot, nominee: Nominee, warn_after: timedelta, fail_after: timedelta, warn_after_for_new_nodes: timedelta
+    snapshot: Snapshot,
+    nominee: Nominee,
+    warn_after: timedelta,
+    fail_after: timedelta,
+    warn_after_for_new_nodes: timedelta,
+    fail_after_for_devices: timedelta,
 ) -> _Waiting | None:
     """The pod, if it has waited too long; a target that is still booting is given more time, counted from when it was named."""
     why = obstacle(snapshot, nominee)
+    if why.reason is Reason.NOT_INITIALIZED and asks_for_devices(snapshot.nodeclaims_by_name[nominee.nodeclaim]):
+        fail_after = fail_after_for_devices
     since = max(nominee.since, why.since) if why.since else nominee.since
     waited = snapshot.taken_at - since
     if waited < (warn_after_for_new_nodes if why.reason in _YOUNG_TARGET else warn_after):
@@ -231,6 +248,7 @@ def _bought(snapshot: Snapshot, entry: Purchases) -> Finding:
         owner=entry.owner,
         nodepool=entry.nodepool,
         cause=reason,
+        severity=Severity.HIGH.lowered(2) if elsewhere else None,
         confidence=Confidence.LIKELY,
         message=f"{_spending(entry)}, none of them occupied; {what}",
         why=f"Karpenter bought {len(entry.nodeclaims)} nodes of {entry.nodepool} for its pods{_replicas(snapshot, entry.owner)}; {what}",

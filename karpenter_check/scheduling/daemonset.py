@@ -13,6 +13,7 @@ from karpenter_check.snapshot import DaemonSet, Snapshot, Version
 from karpenter_check.snapshot.pod import NodeSelectorTerm, Toleration
 from karpenter_check.snapshot.quantity import Milli
 
+REVISION_LABEL = "controller-revision-hash"
 RELAXES_TERMS = Version(1, 2)
 """From here on OR-terms are tried one by one, preferred terms are ignored and PreferNoSchedule is tolerated."""
 
@@ -26,6 +27,8 @@ class DaemonSetPod:
     preferred: tuple[tuple[int, NodeSelectorTerm], ...]
     tolerations: tuple[Toleration, ...]
     requests: Milli
+    revision: str = ""
+    """The revision of the DaemonSet that it is of; empty where no pod tells."""
 
 
 def daemonset_pod(snapshot: Snapshot, daemonset: DaemonSet) -> DaemonSetPod:
@@ -44,6 +47,7 @@ def daemonset_pod(snapshot: Snapshot, daemonset: DaemonSet) -> DaemonSetPod:
         preferred=tuple((term.weight, term.preference) for term in shape.node_affinity.preferred),
         tolerations=shape.tolerations,
         requests=shape.requests,
+        revision=newest.metadata.labels.get(REVISION_LABEL, "") if newest else "",
     )
 
 

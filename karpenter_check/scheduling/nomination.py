@@ -101,6 +101,11 @@ def target_nodepool(snapshot: Snapshot, nominee: Nominee) -> str:
     return next((name for name in snapshot.nodepools_by_name if f"{name}-"[:_LONGEST_BASE] == generated_from), "")
 
 
+def asks_for_devices(nodeclaim: NodeClaim) -> bool:
+    """Whether the claim waits for extended resources, such as GPUs, whose drivers and plugins take minutes to come up."""
+    return any("/" in name for name in nodeclaim.spec.resources.requests)
+
+
 def _claim_ref(nodeclaim: NodeClaim) -> Ref:
     return Ref("NodeClaim", nodeclaim.name, "karpenter.sh/v1")
 
@@ -157,9 +162,12 @@ def _node_obstacle(snapshot: Snapshot, pod: Pod, node: Node) -> Obstacle | None:
     if mismatch := label_mismatch(pod.shape.node_selector, pod.shape.node_affinity, node):
         return Obstacle(Reason.LABEL, f"it {mismatch} (node {node.name})", None, here)
     if short := room_on(snapshot, node).short_of(pod.shape.requests):
-        resource, missing = max(short.items(), key=lambda entry: (entry[1], entry[0]))
+        asked = {**pod.shape.requests, "pods": 1000}
+        resource, missing = max(short.items(), key=lambda entry: (entry[1] / asked[entry[0]], entry[0]))
         takers = _takers(snapshot, node, resource)
         said = f"node {node.name} is {shown(resource, missing)} {resource} short"
+        if resource == "pods":
+            said = f"node {node.name} has no pod slot left"
         if takers:
             said += f"; most is taken by {snapshot.owner(takers[0])} ({shown(resource, takers[0].shape.requests[resource])})"
         return Obstacle(Reason.NO_ROOM, said, None, tuple(dict.fromkeys(snapshot.owner(taker) for taker in takers[:3])) or here)

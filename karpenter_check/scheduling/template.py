@@ -11,7 +11,9 @@ from karpenter_check.snapshot import nodepool as api
 from karpenter_check.snapshot.node import INITIALIZED_LABEL, NODEPOOL_LABEL, Taint
 
 SIMULATES_LIFECYCLE_LABELS = Version(1, 14)
-"""From here on a simulated node carries karpenter.sh/registered and karpenter.sh/initialized."""
+"""From here on a simulated node carries the labels of `LIFECYCLE_LABELS`."""
+REGISTERED_LABEL = "karpenter.sh/registered"
+LIFECYCLE_LABELS = frozenset({REGISTERED_LABEL, INITIALIZED_LABEL})
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ def _requirements(
 ) -> Requirements:
     simulated = {}
     if version and version >= SIMULATES_LIFECYCLE_LABELS:
-        simulated = {"karpenter.sh/registered": "true", INITIALIZED_LABEL: "true"}
+        simulated = dict.fromkeys(sorted(LIFECYCLE_LABELS), "true")
     return Requirements.of([
         *(Requirement.of(provider.normalize(entry.key), entry.operator, entry.values) for entry in written),
         *(Requirement.of(provider.normalize(key), "In", (value,)) for key, value in {**labels, **simulated}.items()),

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from karpenter_check.snapshot.metadata import Condition, Metadata, condition
+from karpenter_check.snapshot.metadata import Condition, Metadata, condition, is_true
 from karpenter_check.snapshot.part import Part
 from karpenter_check.snapshot.quantity import Milli, Quantity, amounts, total
 
@@ -158,6 +158,8 @@ class Pod(msgspec.Struct, frozen=True):
     phase: str
     nominated_node_name: str
     start_time: datetime | None
+    ready: bool
+    """Whether its Ready condition is True."""
     scheduled: Condition | None
     """Its PodScheduled condition."""
 
@@ -271,5 +273,6 @@ class PodShapes:
             phase=pod.status.phase,
             nominated_node_name=pod.status.nominated_node_name,
             start_time=pod.status.start_time,
+            ready=is_true(pod.status.conditions, "Ready"),
             scheduled=condition(pod.status.conditions, "PodScheduled"),
         )

@@ -81,6 +81,7 @@ class PodDisruptionBudgetSpec(Part, frozen=True):
     """`spec` of a PodDisruptionBudget. Without a selector it matches nothing."""
 
     selector: LabelSelector | None = None
+    unhealthy_pod_eviction_policy: str = ""
 
 
 class PodDisruptionBudgetStatus(Part, frozen=True):

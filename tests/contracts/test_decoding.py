@@ -37,6 +37,7 @@ NOT_RECORDED = {
     "NodePoolSpec.replicas": "static NodePools need a feature gate, which the recorded Karpenter has not",
     "NodeSpec.unschedulable": "no recorded node is cordoned",
     "PersistentVolumeClaimVolumeSource.claim_name": "no recorded pod mounts a claim",
+    "PodDisruptionBudgetSpec.unhealthy_pod_eviction_policy": "recorded PodDisruptionBudgets leave it to the default",
     "PodSpec.init_containers": "no recorded pod has init containers",
     "PodSpec.overhead": "the recorded cluster has no runtime classes",
     "PodStatus.nominated_node_name": "every recorded preemptor is bound already",
@@ -52,7 +53,7 @@ WRITTEN = {
       "template": {"spec": {"nodeClassRef": {"apiVersion": "karpenter.k8s.aws/v1beta1", "kind": "EC2NodeClass", "name": "default"}}}
     }}""",
     Kind.NODE: """{"metadata": {"name": "written", "namespace": "never"}, "spec": {"unschedulable": true}}""",
-    Kind.PODDISRUPTIONBUDGET: """{"metadata": {"name": "written"}, "spec": {"selector": {
+    Kind.PODDISRUPTIONBUDGET: """{"metadata": {"name": "written"}, "spec": {"unhealthyPodEvictionPolicy": "AlwaysAllow", "selector": {
       "matchExpressions": [{"key": "app", "operator": "In", "values": ["web"]}]
     }}}""",
     Kind.POD: """{"metadata": {"name": "written"}, "status": {"nominatedNodeName": "n1"}, "spec": {

@@ -9,6 +9,7 @@ import pytest
 
 from karpenter_check.cli import group
 from karpenter_check.cli.exits import Exit
+from tests.command_line import parse
 from tests.make_picture import COMMAND, PICTURE, picture
 
 ROOT = Path(__file__).parent.parent.parent
@@ -27,7 +28,7 @@ def anchors(page: Path) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_relative_links_lead_somewhere(page: Path) -> None:
-    prose = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"^ *```.*?^ *```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     broken = []
     for target in re.findall(r"\]\(([^)\s]+)\)", prose):
         path, _, anchor = target.partition("#")
@@ -53,17 +54,6 @@ def our_commands(page: Path) -> list[list[str]]:
             if words and words[0].endswith("karpenter-check"):
                 found.append(words[1:])
     return found
-
-
-def parse(arguments: list[str]) -> None:
-    """Parse a command line as click would, without running it."""
-    command: click.Command = group
-    context = group.make_context("karpenter-check", list(arguments), resilient_parsing=False)
-    while isinstance(command, click.Group):
-        _, found, rest = command.resolve_command(context, [*context._protected_args, *context.args])
-        assert found is not None
-        command = found
-        context = command.make_context(command.name, rest, parent=context)
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if our_commands(page)], ids=name)

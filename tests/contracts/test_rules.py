@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import click
 import pytest
 
 from karpenter_check import __version__, rules
@@ -18,6 +17,7 @@ from karpenter_check.rules import every_rule
 from karpenter_check.scan import Outcome, Report, scan
 from karpenter_check.snapshot.duration import spoken
 from tests.build import a_healthy_cluster
+from tests.command_line import parse
 
 ROOT = Path(__file__).parents[2]
 PAGES, TESTS = ROOT / "docs" / "rules", ROOT / "tests" / "rules"
@@ -99,7 +99,7 @@ def test_the_examples_of_a_page_are_what_a_scan_prints_today(rule: AnyRule, reco
     printed = [
         squeezed(render(recorded(name), Format.TABLE, version=__version__, width=1000, every_story=True)) for name in TALKATIVE
     ]
-    examples = re.findall(r"```\n(.*?)```", section(rule, "Example"), re.DOTALL)
+    examples = re.findall(r"^(?:```|~~~)\n(.*?)^(?:```|~~~)", section(rule, "Example"), re.DOTALL | re.MULTILINE)
 
     assert examples
     assert [
@@ -177,23 +177,10 @@ def own_commands(rule: AnyRule, recorded: Recorded) -> Iterator[str]:
     yield from re.findall(r"`(karpenter-check [^`]+)`", page(rule))
 
 
-def parse(command: click.Command, name: str, arguments: list[str], parent: click.Context | None = None) -> click.Context:
-    """Parse a command line down to its last subcommand, and run nothing. Raises UsageError where it is none."""
-    context = command.make_context(name, arguments, parent)
-    if isinstance(command, click.Group):
-        subname, subcommand, rest = command.resolve_command(context, [*context._protected_args, *context.args])
-        assert subname
-        assert subcommand
-        return parse(subcommand, subname, rest, context)
-    return context
-
-
 @each_rule
 def test_every_command_of_ours_that_is_recommended_exists(rule: AnyRule, recorded: Recorded) -> None:
-    from karpenter_check.cli import group  # noqa: PLC0415  the command line is slow to import, and only needed here
-
     commands = list(dict.fromkeys(own_commands(rule, recorded)))
-    contexts = [parse(group, "karpenter-check", shlex.split(command)[1:]) for command in commands]
+    contexts = [parse(shlex.split(command)[1:]) for command in commands]
     named = {slug for context in contexts for option in ("select", "ignore") for slug in context.params[option]}
 
     assert (len(commands) > 1, named) == (True, {rule.slug})

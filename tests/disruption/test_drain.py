@@ -148,3 +148,10 @@ def test_of_a_pod_that_has_not_started_the_time_has_not_begun() -> None:
     pod = PodShapes().share(a_pod("web", age="1h", do_not_disrupt="1s"))
 
     assert says_do_not_disrupt(pod, NOON, NEW)
+
+
+@pytest.mark.parametrize(("ready", "by"), [(True, "PodDisruptionBudget a, which allows no disruption now"), (False, "")])
+def test_a_budget_may_let_go_of_pods_that_are_not_ready(ready: bool, by: str) -> None:  # noqa: FBT001  a row of the table above
+    budget = a_budget("a", allowed=0, unhealthy_pods="AlwaysAllow")
+
+    assert held(a_drain(budget, a_pod("web-1", on="n1", ready=ready))) == [("web-1", by, False)]

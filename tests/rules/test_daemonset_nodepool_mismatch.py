@@ -300,9 +300,11 @@ def test_the_second_of_two_terms_counts_since_1_2(version: Version | None, cause
 
 @pytest.mark.parametrize(
     ("version", "causes"),
-    [(Version(1, 13), ["label:karpenter.sh/registered"]), (Version(1, 14), []), (None, ["label:karpenter.sh/registered"])],
+    [(Version(1, 13), ["label:karpenter.sh/registered"]), (Version(1, 14), []), (None, [])],
 )
-def test_a_lifecycle_label_is_simulated_since_1_14(version: Version | None, causes: list[str]) -> None:
+def test_a_lifecycle_label_is_simulated_since_1_14_and_proves_nothing_of_an_unknown_version(
+    version: Version | None, causes: list[str]
+) -> None:
     agent = a_daemonset("agent", selector={"karpenter.sh/registered": "true"})
     cluster = a_cluster(a_node("n1"), agent, a_pod("agent-1", on="n1", of=agent), version=version)
 
@@ -311,7 +313,7 @@ def test_a_lifecycle_label_is_simulated_since_1_14(version: Version | None, caus
 
 def test_no_command_sets_a_label_that_karpenter_forbids_in_a_nodepool() -> None:
     agent = a_daemonset("agent", selector={"karpenter.sh/registered": "true"})
-    cluster = a_cluster(a_node("n1"), agent, a_pod("agent-1", on="n1", of=agent))
+    cluster = a_cluster(a_node("n1"), agent, a_pod("agent-1", on="n1", of=agent), version=Version(1, 13))
     (finding,) = found(cluster)
 
     assert finding.fix == (
@@ -367,6 +369,21 @@ def test_a_pod_left_from_before_an_edit_of_its_daemonset_is_fine() -> None:
     )
 
     assert found(cluster) == []
+
+
+@pytest.mark.parametrize(("revision", "causes"), [("old", []), ("new", ["label:team"])])
+def test_the_affinity_of_a_pod_of_another_revision_cannot_be_told(revision: str, causes: list[str]) -> None:
+    agent = a_daemonset("agent", terms=[a_term("team In a")])
+    cluster = a_cluster(
+        a_nodepool("teams", labels={"team": "a"}),
+        a_node("n1"),
+        a_node("n2", pool="teams", labels={"team": "a"}),
+        agent,
+        a_pod("agent-1", on="n1", of=agent, age="50m", labels={"controller-revision-hash": revision}),
+        a_pod("agent-2", on="n2", of=agent, age="1m", labels={"controller-revision-hash": "new"}),
+    )
+
+    assert [finding.cause for finding in found(cluster)] == causes
 
 
 def test_a_static_nodepool_is_sized_for_no_pods_at_all() -> None:

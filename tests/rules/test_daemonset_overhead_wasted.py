@@ -6,6 +6,7 @@ from karpenter_check.finding import Evidence, Finding, Fix, Impact, Occurrence, 
 from karpenter_check.rule import NotProven
 from karpenter_check.rules.daemonset_overhead_wasted import daemonset_overhead_wasted
 from karpenter_check.snapshot import DaemonSet, Node, Snapshot, Version
+from karpenter_check.snapshot.nodepool import NodeClassRef
 from tests.build import a_cluster, a_daemonset, a_node, a_nodeclaim, a_nodepool, a_pod, a_term, ago
 
 ZONE = "topology.kubernetes.io/zone"
@@ -88,6 +89,13 @@ def test_a_rollout_that_has_not_come_to_the_nodes_yet_is_fine() -> None:
     cluster = a_cluster(a_daemonset("agent"), a_node("n1"))
 
     assert found(cluster) == []
+
+
+def test_a_label_that_a_provider_is_only_believed_to_know_proves_nothing() -> None:
+    automode = NodeClassRef("NodeClass", "default", "eks.amazonaws.com")
+    agent = a_daemonset("agent", selector={"eks.amazonaws.com/nodegroup": "ng"})
+
+    assert found(a_cluster(a_nodepool(node_class=automode), agent, a_node("n1"))) == []
 
 
 def test_a_daemonset_without_requests_wastes_nothing() -> None:

@@ -187,6 +187,14 @@ def test_a_pod_that_is_bound_to_a_node_that_drains_for_ever_keeps_another_node()
     )
 
 
+def test_a_pod_that_runs_on_a_node_that_stays_holds_no_other() -> None:
+    moved = a_pod("moved", on="other")
+    nomination = nominated(moved, to="default-n1", node="n1", first="15m", last="1m", times=8)
+    cluster = a_cluster(EMPTY, a_node("n1"), a_reapable_claim(), a_node("other"), moved, nomination, blocked())
+
+    assert found(cluster) == []
+
+
 @pytest.mark.parametrize(
     "message",
     ["Node is nominated for a pending pod", "Cannot disrupt Node: state node is nominated for a pending pod"],

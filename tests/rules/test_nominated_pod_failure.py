@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from karpenter_check.finding import Blame, Confidence, EventEvidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity
 from karpenter_check.rules.nominated_pod_failure import nominated_pod_failure
 from karpenter_check.scheduling.nomination import Reason
-from karpenter_check.snapshot import Snapshot
+from karpenter_check.snapshot import NodeClaim, Snapshot
 from karpenter_check.snapshot.pod import PodObject
 from karpenter_check.snapshot.workload import Deployment
 from tests.build import (
@@ -241,6 +241,23 @@ def test_a_node_that_boots_is_given_five_minutes(since: str, expected: list[tupl
     booting = a_nodeclaim(node="n1", initialized=False)
 
     assert judged(waiting(a_node("n1", initialized=False), booting, since=since)) == expected
+
+
+def a_claim_for_a_gpu() -> NodeClaim:
+    return a_nodeclaim(node="n1", initialized=False, requests={"cpu": "4", "nvidia.com/gpu": "1"})
+
+
+@pytest.mark.parametrize(("since", "severity"), [("19m", Severity.LOW), ("20m", None)])
+def test_a_node_with_accelerators_is_high_from_twenty_minutes(since: str, severity: Severity | None) -> None:
+    cluster = waiting(a_node("n1", initialized=False), a_claim_for_a_gpu(), since=since)
+
+    assert judged(cluster) == [("not_initialized", severity)]
+
+
+def test_fail_after_for_devices_sets_it() -> None:
+    cluster = waiting(a_node("n1", initialized=False), a_claim_for_a_gpu(), since="19m")
+
+    assert [finding.severity for finding in nominated_pod_failure(cluster, fail_after_for_devices=timedelta(minutes=15))] == [None]
 
 
 def test_the_wait_counts_from_when_the_node_was_ready_for_pods() -> None:
@@ -479,6 +496,7 @@ def test_nodes_bought_for_pods_that_went_elsewhere_are_found() -> None:
         owner=WEB,
         nodepool="default",
         cause="landed_elsewhere",
+        severity=Severity.LOW,
         confidence=Confidence.LIKELY,
         message="3 NodeClaims in 2m, none of them occupied; its pods run on other nodes",
         why="Karpenter bought 3 nodes of default for its pods (3 replicas); its pods run on other nodes",

@@ -128,9 +128,17 @@ def test_no_room() -> None:
     )
 
 
+def test_no_room_names_what_is_shortest_for_the_pod() -> None:
+    things = (a_node("n1", cpu="4", memory="8Gi"), a_pod("other", on="n1", cpu="3900m", memory="7Gi"))
+
+    why = why_not(*things, TO_N1, pod=a_pod("web", cpu="1", memory="1100Mi"))
+
+    assert why.said == "node n1 is 900m cpu short; most is taken by Pod shop/other (3900m)"
+
+
 def test_no_slot() -> None:
     assert why_not(a_node("n1", pods="1"), a_pod("other", on="n1"), TO_N1) == Obstacle(
-        Reason.NO_ROOM, "node n1 is 1 pods short", ago("1h"), (node_ref("n1"),)
+        Reason.NO_ROOM, "node n1 has no pod slot left", ago("1h"), (node_ref("n1"),)
     )
 
 
