@@ -1,6 +1,7 @@
 """A recorded cluster that answers over HTTP on the loopback, page by page, as an API server does."""
 
 import gzip
+import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Mapping
@@ -17,6 +18,14 @@ import msgspec
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 
+_CLUSTER_SCOPED = {"nodes", "nodepools", "nodeclaims", "kwoknodeclasses"}
+_SHORT_NAMES = {
+    "daemonsets": ["ds"],
+    "replicasets": ["rs"],
+    "deployments": ["deploy"],
+    "statefulsets": ["sts"],
+    "poddisruptionbudgets": ["pdb"],
+}
 _DISCOVERY = {"/apis": "apis", "/version": "version", "/apis/karpenter.sh/v1": "karpenter.sh.v1"}
 _LISTS = {
     "/apis/karpenter.sh/v1/nodepools": "nodepools",
@@ -31,11 +40,27 @@ _LISTS = {
     "/apis/policy/v1/poddisruptionbudgets": "poddisruptionbudgets",
     "/api/v1/events": "events",
 }
-_KWOK = (
-    b'{"kind":"APIResourceList","apiVersion":"v1","groupVersion":"karpenter.kwok.sh/v1alpha1","resources":['
-    b'{"name":"kwoknodeclasses/status","singularName":"","namespaced":false,"kind":"KWOKNodeClass","verbs":["get","patch"]},'
-    b'{"name":"kwoknodeclasses","singularName":"kwoknodeclass","namespaced":false,"kind":"KWOKNodeClass","verbs":["get","list"]}]}'
-)
+_CORE_VERSIONS = b'{"kind":"APIVersions","apiVersion":"v1","versions":["v1"]}'
+
+
+def _resources(group_version: str) -> bytes:
+    """The discovery answer of a group and version: what is recorded of it, with the subresource that real servers list beside it."""
+    prefix = "/api/v1/" if group_version == "v1" else f"/apis/{group_version}/"
+    resources = []
+    for path, name in _LISTS.items():
+        if path.startswith(prefix):
+            listed = msgspec.json.decode(read("healthy", name), type=_List)
+            resource = {
+                "name": name,
+                "singularName": "",
+                "namespaced": name not in _CLUSTER_SCOPED,
+                "kind": listed.kind.removesuffix("List"),
+            }
+            short = {"shortNames": _SHORT_NAMES[name]} if name in _SHORT_NAMES else {}
+            resources += [{**resource, "name": f"{name}/status", "verbs": ["get"]}, {**resource, **short, "verbs": ["get", "list"]}]
+    return msgspec.json.encode(
+        {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources}
+    )
 
 
 @dataclass(frozen=True)
@@ -160,8 +185,12 @@ class Replay:
             return instead
         if request.path in _DISCOVERY:
             return Reply(200, read(self._recording, _DISCOVERY[request.path]))
-        if request.path == "/apis/karpenter.kwok.sh/v1alpha1":
-            return Reply(200, _KWOK)
+        if request.path == "/api":
+            return Reply(200, _CORE_VERSIONS)
+        if group_version := re.fullmatch(r"/api/(v1)|/apis/([^/]+/[^/]+)", request.path):
+            named = group_version[1] or group_version[2]
+            if named == "v1" or f'"{named}"'.encode() in read(self._recording, "apis"):
+                return Reply(200, _resources(named))
         return self._page(request) if request.path in _LISTS else an_error("404-group-version")
 
     def _page(self, request: Request) -> Reply:
