@@ -1,7 +1,7 @@
 """scan(snapshot, rules) -> Report: what was found, what was not checked, and why."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from traceback import extract_tb
 from typing import Any
@@ -27,6 +27,8 @@ class RuleRun:
     rule: AnyRule
     outcome: Outcome
     reason: str = ""
+    unprovable: bool = False
+    """Whether it was skipped because no snapshot of this cluster could prove anything; nothing was missing."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +56,16 @@ class Report:
     results: tuple[Result, ...] = ()
     hidden: int = 0
     """Findings that a filter keeps from being shown."""
-    by_fingerprint: Mapping[str, Result] = field(default_factory=dict)
-    """Every result, hidden ones too."""
 
     @property
     def incomplete(self) -> bool:
         """Whether something was not seen or not judged: a rule without its input, a crash, an unreadable object."""
-        return bool(self.snapshot.errors) or any(run.outcome in {Outcome.SKIPPED, Outcome.ERROR} or run.reason for run in self.runs)
+        return bool(self.snapshot.errors) or self.lacks_input or any(run.reason and not run.unprovable for run in self.runs)
+
+    @property
+    def lacks_input(self) -> bool:
+        """Whether some rule could not be evaluated though a whole snapshot would have let it."""
+        return any(run.outcome in {Outcome.SKIPPED, Outcome.ERROR} and not run.unprovable for run in self.runs)
 
 
 def scan(snapshot: Snapshot, rules: Iterable[AnyRule], settings: Mapping[str, Mapping[str, Any]] | None = None) -> Report:
@@ -74,7 +79,7 @@ def scan(snapshot: Snapshot, rules: Iterable[AnyRule], settings: Mapping[str, Ma
         runs.append(run)
         found += [Result(rule, finding, fingerprint(rule.slug, finding)) for finding in findings]
     results = _linked(sorted(found, key=_order))
-    return Report(snapshot, tuple(runs), results, by_fingerprint={result.fingerprint: result for result in results})
+    return Report(snapshot, tuple(runs), results)
 
 
 def _order(result: Result) -> tuple[object, ...]:
@@ -90,7 +95,7 @@ def _run(rule: AnyRule, snapshot: Snapshot, settings: Mapping[str, Any]) -> tupl
     try:
         findings = tuple(rule(snapshot, **settings))
     except NotProven as unproven:
-        return RuleRun(rule, Outcome.SKIPPED, f"not proven: {unproven}"), ()
+        return RuleRun(rule, Outcome.SKIPPED, f"not proven: {unproven}", unprovable=True), ()
     except Exception as error:  # noqa: BLE001  the one place where a crash becomes a value: a broken rule must not silence the others
         frame = extract_tb(error.__traceback__)[-1]
         return RuleRun(rule, Outcome.ERROR, f"{type(error).__name__}: {error} ({frame.name}, line {frame.lineno})"), ()

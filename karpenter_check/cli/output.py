@@ -30,12 +30,9 @@ def width(chosen: int | None) -> int:
 
 
 def write(text: str, file: Path | None) -> None:
-    """Write a report. Raises click.FileError where a file cannot be written; a reader that went away is no error."""
+    """Write a report; a file appears whole or not at all. Raises click.FileError; a reader that went away is no error."""
     if file:
-        try:
-            file.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise click.FileError(str(file), error.strerror) from error
+        _write_file(text, file)
         return
     encoding = sys.stdout.encoding or "utf-8"
     try:
@@ -44,3 +41,19 @@ def write(text: str, file: Path | None) -> None:
     except BrokenPipeError:
         # Python flushes standard output once more at exit and would complain: docs.python.org/3/library/signal.html, "Note on SIGPIPE"
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _write_file(text: str, file: Path) -> None:
+    if file.exists() and not file.is_file():  # a pipe or a device, such as /dev/stderr, cannot be replaced
+        try:
+            file.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise click.FileError(str(file), error.strerror) from error
+        return
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(file)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise click.FileError(str(file), error.strerror) from error

@@ -1,7 +1,8 @@
 """One scan: collect, judge, select, write, and the exit code."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
 
@@ -9,15 +10,18 @@ import click
 
 from karpenter_check import __version__
 from karpenter_check.cli.choose import choose_rules
-from karpenter_check.cli.exits import exit_code
-from karpenter_check.cli.input import from_cluster, from_demo, from_files
+from karpenter_check.cli.exits import Exit, exit_code
+from karpenter_check.cli.input import Refused, from_cluster, from_demo, from_files
 from karpenter_check.cli.output import use_color, width, write
+from karpenter_check.cli.push import PushOptions, push_failure, push_report
 from karpenter_check.cli.said import Said
-from karpenter_check.cli.scan_types import Output
+from karpenter_check.cli.scan_types import PROMETHEUS, Output
 from karpenter_check.cli.selection import Selection, at_least
 from karpenter_check.finding import Severity
+from karpenter_check.metrics.exposition import exposition
+from karpenter_check.metrics.gauges import Gauge, report_gauges
 from karpenter_check.reports import Format, render
-from karpenter_check.scan import scan
+from karpenter_check.scan import Report, scan
 from karpenter_check.snapshot import Snapshot, Version
 from karpenter_check.snapshot.selector import LabelSelector
 
@@ -43,6 +47,9 @@ class Options:
     fail_on: str | None
     strict: bool
     outputs: tuple[Output, ...]
+    push: PushOptions
+    push_required: bool
+    log_format: str | None
     color: str
     width: int | None
     quiet: bool
@@ -52,29 +59,51 @@ class Options:
 def run(options: Options, started: float) -> int:
     """Scan, and return the exit code. `started` is `perf_counter()` at the start. Raises click.ClickException where nothing can be judged."""
     _check(options)
-    said = Said(-1 if options.quiet else options.verbose)
+    said = Said(-1 if options.quiet else options.verbose, options.log_format)
     rules = choose_rules(options.select, options.ignore)
-    snapshot = _snapshot(options, said)
+    snapshot = _collected(options, said)
+    gateway = options.push.target(snapshot.cluster) if options.push.push_gateway_url else None
     collected = perf_counter()
     judged = scan(snapshot, rules)
     said.detail(f"collected in {collected - started:.2f} s, judged in {perf_counter() - collected:.2f} s")
-    selection = Selection(frozenset(options.namespaces), options.selector, frozenset(options.nodepools))
-    counted = selection.apply(judged)
+    counted = Selection(frozenset(options.namespaces), options.selector, frozenset(options.nodepools)).apply(judged)
+    said.findings(counted)
     shown = at_least(counted, Severity(options.min_severity))
-    color = use_color(options.color)
-    for output in options.outputs or (Output("table", None),):
-        colored = color and output.file is None
-        text = render(
-            shown,
-            Format(output.form),
-            version=__version__,
-            width=width(options.width),
-            color=colored,
-            every_story=options.verbose > 0,
-        )
-        write(text, output.file)
+    outputs = options.outputs or (Output("table", None),)
+    for output in outputs:
+        if output.form != PROMETHEUS:
+            write(_rendered(shown, output, options), output.file)
+    gauges: Sequence[Gauge] = report_gauges(judged, version=__version__, took=perf_counter() - started)
+    pushed = True
+    if gateway:
+        gauges, pushed = push_report(gateway, judged, gauges, said)
+    for output in outputs:
+        if output.form == PROMETHEUS:
+            write(exposition(gauges), output.file)
     fail_on = options.fail_on or ("none" if options.demo else "high")
-    return int(exit_code(counted, fail_on=None if fail_on == "none" else Severity(fail_on), strict=options.strict))
+    threshold = None if fail_on == "none" else Severity(fail_on)
+    return int(exit_code(counted, fail_on=threshold, strict=options.strict, push_failed=options.push_required and not pushed))
+
+
+def _rendered(report: Report, output: Output, options: Options) -> str:
+    colored = use_color(options.color) and output.file is None
+    every_story = options.verbose > 0
+    return render(
+        report, Format(output.form), version=__version__, width=width(options.width), color=colored, every_story=every_story
+    )
+
+
+def _collected(options: Options, said: Said) -> Snapshot:
+    """The snapshot, under the name that `--cluster-name` gives it. That it cannot be had is pushed too. Raises Refused."""
+    if options.push.push_gateway_url:
+        options.push.target("any")  # refuses what makes no group before a long collection, not after it
+    try:
+        snapshot = _snapshot(options, said)
+    except Refused as refusal:
+        if options.push.push_gateway_url and options.push.cluster_name and refusal.code in {Exit.CANNOT_SCAN, Exit.NO_KARPENTER}:
+            push_failure(options.push.target(""), datetime.now(UTC), said)  # noqa: TID251  no snapshot, so no clock but ours
+        raise
+    return replace(snapshot, cluster=options.push.cluster_name or snapshot.cluster)
 
 
 def _check(options: Options) -> None:
@@ -85,6 +114,8 @@ def _check(options: Options) -> None:
         raise click.UsageError("--context and --kubeconfig are for a live cluster; -f and --demo read none")
     if not options.filenames and (options.complete or options.at):
         raise click.UsageError("--complete and --at say something about -f, which is not given")
+    if options.push_required and not options.push.push_gateway_url:
+        raise click.UsageError("--push-required: say where to push, with --push-gateway-url")
     if options.quiet and options.verbose:
         raise click.UsageError("-q and -v exclude each other")
     if options.filenames.count(None) > 1:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from karpenter_check.cli.option import option
+from karpenter_check.cli.push_options import push_options
 from karpenter_check.cli.scan_types import DURATION, OUTPUT, SELECTOR, SEVERITIES, TIME, VERSION, InputPath
 
 
@@ -66,8 +67,11 @@ from karpenter_check.cli.scan_types import DURATION, OUTPUT, SELECTOR, SEVERITIE
     multiple=True,
     type=OUTPUT,
     metavar="FORMAT[=FILE]",
-    help="table (default), json or jsonl, to a file if one is named. Repeatable.",
+    help="table (default), json, jsonl or prometheus, to a file if one is named. Repeatable.",
 )
+@push_options
+@option("--push-required", is_flag=True, help="Exit with 5 if nothing else is wrong and the push failed.")
+@option("--log-format", type=click.Choice(["text", "json"]), help="Log on stderr, every finding on a line of its own, too.")
 @option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True, help="Colour the table.")
 @option("--width", type=click.IntRange(40, 1000), metavar="COLUMNS", help="Width of the table. Default: the terminal's, else 160.")
 @option("-q", "--quiet", is_flag=True, help="On stderr, only warnings and errors.")
@@ -82,9 +86,10 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     karpenter-check scan -f dump.json    what `kubectl get … -A -o json` printed; - is stdin
 
     Exit codes: 0 clean, 1 could not scan, 2 wrong usage or unreadable input, 3 no Karpenter there, 4 incomplete and --strict,
-    10 findings from --fail-on on.
+    5 push failed and --push-required, 10 findings from --fail-on on.
     """  # noqa: D301  click reads \b as "do not wrap"
     started = perf_counter()
+    from karpenter_check.cli.push import PushOptions  # noqa: PLC0415  as below
     from karpenter_check.cli.run import Options, run  # noqa: PLC0415  --help must not wait for all that a scan needs
 
-    ctx.exit(run(Options(**options), started))
+    ctx.exit(run(Options(push=PushOptions.taken_from(options), **options), started))

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from karpenter_check.snapshot.version import Version
 
 SEVERITIES = ["critical", "high", "medium", "low", "info"]
-FORMATS = ["table", "json", "jsonl"]
-"""As in karpenter_check.finding and karpenter_check.reports, which help and completion do not wait for; a test holds them together."""
+PROMETHEUS = "prometheus"
+FORMATS = ["table", "json", "jsonl", PROMETHEUS]
+"""As in karpenter_check.finding, karpenter_check.reports and karpenter_check.metrics, which help and completion do not wait for; a test holds them together."""
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 
 

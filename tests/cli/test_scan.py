@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from karpenter_check import __version__
 from karpenter_check.cli import group
-from karpenter_check.cli.scan_types import FORMATS, SEVERITIES
+from karpenter_check.cli.scan_types import FORMATS, PROMETHEUS, SEVERITIES
 from karpenter_check.finding import Severity
 from karpenter_check.reports import Format
 
@@ -181,7 +181,7 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         (("--demo", "-q", "-v"), "-q and -v exclude each other"),
         (("-f", "-", "-f", "-"), "standard input can be read once: give -f - once"),
         (("--demo", "-o", "json", "-o", "table"), "two formats go to the same place: send one to a file with -o FORMAT=FILE"),
-        (("--demo", "-o", "xml"), "Invalid value for '-o' / '--output': 'xml' is not one of table, json, jsonl"),
+        (("--demo", "-o", "xml"), "Invalid value for '-o' / '--output': 'xml' is not one of table, json, jsonl, prometheus"),
         (("--demo", "-o", "json="), "Invalid value for '-o' / '--output': 'json=' names no file"),
         (("--demo", "-o", "json=/no/such/x"), "Invalid value for '-o' / '--output': there is no folder '/no/such'"),
         (("--demo", "--select", "node-ttl-deth"), "no rule 'node-ttl-deth': did you mean node-ttl-death?"),
@@ -224,7 +224,7 @@ def test_a_snapshot_of_a_cluster_without_karpenter_exits_3() -> None:
 
 def test_the_words_of_the_command_line_are_those_of_the_code() -> None:
     assert list(Severity) == SEVERITIES
-    assert list(Format) == FORMATS
+    assert [*Format, PROMETHEUS] == FORMATS
 
 
 def run_for_real(*arguments: str, **environment: str) -> "subprocess.Popen[bytes]":

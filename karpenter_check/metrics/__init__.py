@@ -1,0 +1,1 @@
+"""A report as Prometheus metrics, and the only door to a Pushgateway."""
