@@ -110,8 +110,6 @@ def _refusal(error: HTTPError) -> str:
         return f"refuses the credentials (HTTP {error.code}); set --push-username and --push-password-file, or --push-bearer-token-file"
     if 300 <= error.code < 400:
         parts = urlsplit(error.headers.get("Location", ""))
-        return (
-            f"redirects (HTTP {error.code}) to {parts.scheme}://{parts.hostname}{parts.path}; give that address without /metrics/…"
-        )
+        return f"redirects (HTTP {error.code}) to {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}; give that address without /metrics/…"
     body = " ".join(error.read(_MOST_BODY).decode(errors="replace").split())
     return f"answers HTTP {error.code}" + (f": {body}" if body else "")

@@ -1,0 +1,221 @@
+"""Scans that push, against Debian's Pushgateway and a recorded cluster."""
+
+import socket
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from karpenter_check.cli import group
+from tests.collect.replay import Replay, an_error, taken_at
+from tests.metrics.pushgateway import Pushgateway, Series, a_pushgateway, installed
+
+FINDINGS, SUCCESS, RUN = (
+    "karpenter_check_findings",
+    "karpenter_check_last_success_timestamp_seconds",
+    "karpenter_check_last_run_timestamp_seconds",
+)
+NOMINATED = (("nodepool", "idle"), ("rule", "nominated-pod-failure"), ("severity", "high"))
+
+
+def run(*arguments: str, **environment: str) -> Result:
+    return CliRunner().invoke(group, arguments, env={"COLUMNS": None, **environment})
+
+
+@pytest.fixture
+def pushgateway(tmp_path: Path) -> Iterator[Pushgateway]:
+    with a_pushgateway(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def cluster() -> Iterator[Replay]:
+    with Replay("faults") as running:
+        yield running
+
+
+def scan(cluster: Replay, folder: Path, *arguments: str, **environment: str) -> Result:
+    return run("scan", "--kubeconfig", str(cluster.kubeconfig(folder)), *arguments, **environment)
+
+
+def nothing_listens() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}"
+
+
+def at(recording: str) -> float:
+    return taken_at(recording).timestamp()
+
+
+def test_a_scan_pushes_under_the_name_that_the_kubeconfig_gives_the_cluster(
+    pushgateway: Pushgateway, cluster: Replay, tmp_path: Path
+) -> None:
+    result = scan(cluster, tmp_path, "--push-gateway-url", pushgateway.url)
+    pushed = pushgateway.group(cluster="recorded")
+
+    assert result.exit_code == 10
+    assert (pushed[FINDINGS, NOMINATED], pushed[SUCCESS, ()], pushed[RUN, ()]) == (1, at("faults"), at("faults"))
+
+
+def test_what_is_printed_is_what_is_pushed(pushgateway: Pushgateway, tmp_path: Path) -> None:
+    file = tmp_path / "metrics.prom"
+    run("scan", "--demo", "--push-gateway-url", pushgateway.url, "-o", f"prometheus={file}")
+    pushed = {
+        f"{name}{{{','.join(f'{key}={value}' for key, value in labels if value)}}}": value
+        for (name, labels), value in pushgateway.group(cluster="demo").items()
+    }
+    printed = {}
+    for line in file.read_text().splitlines():
+        if not line.startswith("#"):
+            series, _, value = line.rpartition(" ")
+            name, _, labels = series.partition("{")
+            kept = sorted(label.replace('"', "") for label in labels.removesuffix("}").split(",") if label and '=""' not in label)
+            printed[f"{name}{{{','.join(kept)}}}"] = float(value)
+
+    assert printed == pushed
+
+
+def test_filters_hide_nothing_from_the_metrics(pushgateway: Pushgateway) -> None:
+    run("scan", "--demo", "--push-gateway-url", pushgateway.url, "-n", "no-such", "--min-severity", "critical")
+
+    assert pushgateway.group(cluster="demo")[FINDINGS, NOMINATED] == 1
+
+
+def test_an_incomplete_scan_keeps_the_findings_that_it_could_not_judge(
+    pushgateway: Pushgateway, cluster: Replay, tmp_path: Path
+) -> None:
+    push = ("--push-gateway-url", pushgateway.url)
+    scan(cluster, tmp_path, *push)
+    with Replay("healthy") as later:
+        later.answer("/api/v1/events", an_error("403-nodepools"))
+        result = scan(later, tmp_path, *push)
+    pushed = pushgateway.group(cluster="recorded")
+
+    assert (result.exit_code, pushed[FINDINGS, NOMINATED]) == (0, 1)
+    assert (pushed[SUCCESS, ()], pushed[RUN, ()]) == (at("faults"), at("healthy"))
+    assert pushed["karpenter_check_rule_evaluated", (("rule", "nominated-pod-failure"),)] == 0
+    assert [value for (name, labels), value in pushed.items() if name == FINDINGS and dict(labels)["rule"] == "node-ttl-death"] == [
+        0.0
+    ] * 5
+    assert "note: the scan was incomplete" in result.stderr
+
+
+def test_a_failed_scan_leaves_the_last_findings_and_sets_the_runs_status(
+    pushgateway: Pushgateway, cluster: Replay, tmp_path: Path
+) -> None:
+    push = ("--push-gateway-url", pushgateway.url, "--cluster-name", "recorded")
+    scan(cluster, tmp_path, *push)
+    before = pushgateway.group(cluster="recorded")
+    gone = cluster.kubeconfig(tmp_path, server=nothing_listens())
+    result = run("scan", "--kubeconfig", str(gone), *push)
+    after = pushgateway.group(cluster="recorded")
+
+    def findings(series: Series) -> Series:
+        return {key: value for key, value in series.items() if key[0] in {FINDINGS, SUCCESS}}
+
+    assert result.exit_code == 1
+    assert findings(after) == findings(before)
+    assert after[RUN, ()] > before[RUN, ()]
+    assert {value for (name, _), value in after.items() if name == "karpenter_check_collector_success"} == {0.0}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("--fail-on", "none"), 0),
+        (("--fail-on", "none", "--push-required"), 5),
+        (("--push-required",), 10),
+        (("--fail-on", "none", "--select", "node-ttl-death", "--strict", "--push-required"), 5),
+    ],
+)
+def test_a_refusal_changes_the_exit_code_only_from_0_to_5_and_only_where_it_is_required(
+    arguments: Sequence[str], code: int
+) -> None:
+    result = run("scan", "--demo", "--fail-on", "high", "--push-gateway-url", nothing_listens(), *arguments)
+
+    assert result.exit_code == code
+    assert "warning: metrics were not pushed: the Pushgateway at http://127.0.0.1:" in result.stderr
+    assert result.stdout.endswith("nothing suppressed\n")
+
+
+def test_metrics_delete_takes_the_group_away(pushgateway: Pushgateway) -> None:
+    push = ("--push-gateway-url", pushgateway.url, "--cluster-name", "old", "--push-label", "team=core")
+    run("scan", "--demo", *push)
+    assert [group["labels"] for group in pushgateway.groups()] == [{"job": "karpenter-check", "cluster": "old", "team": "core"}]
+    result = run("metrics", "delete", *push)
+
+    assert (result.exit_code, pushgateway.groups()) == (0, [])
+    assert result.stderr == f'deleted {{job="karpenter-check", cluster="old", team="core"}} from {pushgateway.url}\n'
+
+
+def test_metrics_delete_tells_what_fails() -> None:
+    result = run("metrics", "delete", "--push-gateway-url", nothing_listens(), "--cluster-name", "x", "--push-timeout", "1s")
+
+    assert (result.exit_code, result.stderr.splitlines()[-1].endswith("cannot be reached: connection refused")) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--push-gateway-url", "gateway:9091"), "--push-gateway-url: give an address with http:// or https://"),
+        (("--push-gateway-url", "ftp://gateway"), "--push-gateway-url: give an address with http:// or https://"),
+        (("--push-gateway-url", "http://u:p@gateway"), "--push-gateway-url: no user or password in an address; use --push-username and --push-password-file"),
+        (("--push-gateway-url", "http://gateway", "--push-label", "x"), "--push-label: 'x' is not NAME=VALUE"),
+        (("--push-gateway-url", "http://gateway", "--push-label", "instance=x"), "--push-label: instance is taken; the group has it, or its metrics do"),
+        (("--push-required",), "--push-required: say where to push, with --push-gateway-url"),
+    ],
+)  # fmt: skip
+def test_wrong_usage_is_told_before_anything_is_read(arguments: Sequence[str], said: str) -> None:
+    result = run("scan", "--demo", *arguments)
+
+    assert (result.exit_code, result.stdout, result.stderr.splitlines()[-1]) == (2, "", f"Error: {said}")
+
+
+def test_pushing_needs_a_name_for_the_cluster(tmp_path: Path) -> None:
+    (tmp_path / "list.json").write_text('{"kind":"PodList","apiVersion":"v1","items":[]}')
+    result = run("scan", "-f", str(tmp_path), "--push-gateway-url", "http://gateway")
+
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (
+        2,
+        "Error: pushing needs a name for the cluster: give --cluster-name",
+    )
+
+
+def test_a_password_needs_a_user() -> None:
+    result = run("scan", "--demo", "--push-gateway-url", "http://gateway", KARPENTER_CHECK_PUSH_PASSWORD="x")  # noqa: S106  it opens nothing
+
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (2, "Error: a push password needs --push-username")
+
+
+def test_a_user_and_a_token_exclude_each_other(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("t\n")
+    result = run(
+        "scan", "--demo", "--push-gateway-url", "http://gateway", "--push-username", "u", "--push-bearer-token-file", str(token)
+    )
+
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (2, "Error: --push-username and a bearer token exclude each other")
+
+
+def test_the_cluster_name_is_the_reports_too() -> None:
+    assert run("scan", "--demo", "--cluster-name", "mine").stdout.splitlines()[0].split(", ")[1] == "cluster mine"
+
+
+def test_promtool_finds_nothing_to_mend_in_what_is_printed() -> None:
+    printed = run("scan", "--demo", "-o", "prometheus").stdout
+    checked = subprocess.run(
+        [installed("promtool"), "check", "metrics"], input=printed, capture_output=True, text=True, check=False
+    )
+
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+def test_a_file_appears_whole_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "metrics.prom").write_text("old")
+    run("scan", "--demo", "-o", f"prometheus={tmp_path}/metrics.prom")
+
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.prom"]
+    assert (tmp_path / "metrics.prom").read_text().startswith("# HELP karpenter_check_findings ")

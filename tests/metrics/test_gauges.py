@@ -1,0 +1,139 @@
+"""What a report says in metrics."""
+
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+
+from karpenter_check.finding import Severity
+from karpenter_check.metrics.exposition import exposition
+from karpenter_check.metrics.gauges import (
+    COLLECTOR_SUCCESS,
+    FINDINGS,
+    LABELS,
+    LAST_RUN,
+    LAST_SUCCESS,
+    OBJECTS,
+    RULE_EVALUATED,
+    Gauge,
+    Labels,
+    carried_over,
+    evaluated_rules,
+    report_gauges,
+    status_gauges,
+)
+from karpenter_check.rules import every_rule
+from karpenter_check.scan import Report, scan
+from karpenter_check.snapshot import Kind, Snapshot, Status, Version
+from tests.build import NOON, a_cluster, a_healthy_cluster, a_node
+from tests.metrics.pushgateway import installed
+
+WITHOUT_EVENTS = {"node-reaping-nominated", "nominated-pod-failure"}
+
+
+def samples(report: Report, name: str) -> dict[Labels, float]:
+    """A gauge's samples; none where there is no such gauge."""
+    gauges = {gauge.name: gauge for gauge in report_gauges(report, version="1.2.3", took=0.5)}
+    return dict(gauges[name].samples) if name in gauges else {}
+
+
+def judged(snapshot: Snapshot) -> Report:
+    return scan(snapshot, every_rule())
+
+
+def a_cluster_without_events() -> Snapshot:
+    return a_cluster(a_node("n1"), missing={Kind.EVENT: Status.FORBIDDEN})
+
+
+def test_every_evaluated_rule_is_zero_at_every_severity() -> None:
+    assert samples(judged(a_healthy_cluster()), FINDINGS) == {
+        (rule.slug, str(severity), ""): 0.0 for rule in every_rule() for severity in Severity
+    }
+
+
+def test_findings_are_counted_by_rule_severity_and_nodepool(recorded: Callable[[str], Report]) -> None:
+    counted = {labels: value for labels, value in samples(recorded("faults"), FINDINGS).items() if value}
+
+    assert counted == {
+        ("daemonset-nodepool-mismatch", "high", "general"): 1.0,
+        ("node-ttl-death", "high", "shortlived"): 1.0,
+        ("nominated-pod-failure", "high", "idle"): 1.0,
+        ("nominated-pod-failure", "high", "guarded"): 1.0,
+        ("node-reaping-nominated", "high", "idle"): 1.0,
+        ("node-expiry-herd", "medium", "shortlived"): 1.0,
+        **{("daemonset-overhead-wasted", "low", pool): 1.0 for pool in ("batch-spot", "frozen", "idle", "tiny")},
+    }
+
+
+def test_a_rule_that_was_not_evaluated_has_no_findings_series() -> None:
+    report = judged(a_cluster_without_events())
+
+    assert {labels[0] for labels in samples(report, FINDINGS)} == {rule.slug for rule in every_rule()} - WITHOUT_EVENTS
+    assert {labels[0] for labels, value in samples(report, RULE_EVALUATED).items() if value == 0} == WITHOUT_EVENTS
+
+
+def test_a_kind_that_was_not_wholly_read_has_not_succeeded() -> None:
+    succeeded = samples(judged(a_cluster_without_events()), COLLECTOR_SUCCESS)
+
+    assert succeeded == {(str(kind),): float(kind is not Kind.EVENT) for kind in Kind}
+
+
+def test_objects_are_counted_by_kind(recorded: Callable[[str], Report]) -> None:
+    assert samples(recorded("healthy"), OBJECTS)[("Pod",)] == 27
+
+
+def test_the_last_success_is_told_only_of_a_scan_that_had_its_input() -> None:
+    assert samples(judged(a_healthy_cluster()), LAST_SUCCESS) == {(): NOON.timestamp()}
+    assert samples(judged(a_cluster_without_events()), LAST_SUCCESS) == {}
+
+
+def test_what_no_snapshot_could_prove_is_no_failure() -> None:
+    report = judged(replace(a_healthy_cluster(), karpenter_version=Version(1, 14)))
+
+    assert samples(report, RULE_EVALUATED)[("daemonset-overhead-wasted",)] == 0
+    assert samples(report, LAST_SUCCESS) == {(): NOON.timestamp()}
+
+
+def test_a_failed_run_tells_its_status_alone() -> None:
+    assert {gauge.name: dict(gauge.samples) for gauge in status_gauges(None, version="1.2.3", at=NOON)} == {
+        COLLECTOR_SUCCESS: {(str(kind),): 0.0 for kind in Kind},
+        LAST_RUN: {(): NOON.timestamp()},
+        "karpenter_check_build_info": {("1.2.3",): 1.0},
+    }
+
+
+def test_an_incomplete_scan_keeps_what_only_the_last_push_knows() -> None:
+    before = (
+        Gauge(
+            FINDINGS, "", LABELS[FINDINGS], {("nominated-pod-failure", "high", "idle"): 3.0, ("node-ttl-death", "high", "old"): 7.0}
+        ),
+        Gauge(LAST_SUCCESS, "", (), {(): 5.0}),
+    )
+    report = judged(a_cluster_without_events())
+    carried = {
+        gauge.name: gauge for gauge in carried_over(report_gauges(report, version="1", took=0), before, evaluated_rules(report))
+    }
+
+    assert {labels: value for labels, value in carried[FINDINGS].samples.items() if value} == {
+        ("nominated-pod-failure", "high", "idle"): 3.0
+    }
+    assert carried[LAST_SUCCESS].samples == {(): 5.0}
+
+
+def test_a_first_incomplete_scan_has_nothing_to_keep() -> None:
+    report = judged(a_cluster_without_events())
+    gauges = report_gauges(report, version="1", took=0)
+
+    assert carried_over(gauges, (), evaluated_rules(report)) == gauges
+
+
+def test_promtool_finds_nothing_to_mend(recorded: Callable[[str], Report]) -> None:
+    text = exposition(report_gauges(recorded("faults"), version="1.2.3", took=0.5))
+    checked = subprocess.run([installed("promtool"), "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+def test_hostile_labels_are_escaped() -> None:
+    gauge = Gauge(FINDINGS, "help", LABELS[FINDINGS], {("r", "high", 'a"b\\c\nd'): 1.0})
+
+    assert exposition([gauge]).splitlines()[-1] == r'karpenter_check_findings{nodepool="a\"b\\c\nd",rule="r",severity="high"} 1.0'
