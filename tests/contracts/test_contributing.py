@@ -9,7 +9,7 @@ from pathlib import Path
 from textwrap import dedent
 
 ROOT = Path(__file__).parents[2]
-NEEDED = ("karpenter_check", "tests", "docs", "README.md", "LICENSE", "setup.cfg", "tox.ini")
+NEEDED = ("karpenter_check", "tests", "docs", "README.md", "LICENSE", "setup.cfg", "tox.ini", "cronjob.yaml", "Dockerfile")
 
 
 def blocks() -> list[str]:
