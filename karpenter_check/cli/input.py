@@ -1,9 +1,11 @@
 """The snapshot that a scan looks at: from files, from the demo, or from a cluster."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +14,9 @@ from karpenter_check.cli.said import Said, one_line
 from karpenter_check.collect.files import FileInput, read_files
 from karpenter_check.collect.refusal import CannotScan, UnreadableInput
 from karpenter_check.snapshot import NO_TIME, Kind, Snapshot, Status, Version
+
+if TYPE_CHECKING:
+    from karpenter_check.collect.api import Api
 
 _MOST_ERRORS = 10
 
@@ -49,27 +54,45 @@ def from_demo(said: Said, karpenter_version: Version | None) -> Snapshot:
         return from_files([path], complete=False, at=None, karpenter_version=karpenter_version, said=said)
 
 
-def from_cluster(
-    *, kubeconfig: Path | None, context: str | None, request_timeout: float, karpenter_version: Version | None, said: Said
-) -> Snapshot:
+@dataclass(frozen=True, kw_only=True)
+class ClusterAccess:
+    """Which cluster, and as whom."""
+
+    kubeconfig: Path | None
+    context: str | None
+    as_user: str | None
+    as_groups: tuple[str, ...]
+    request_timeout: float
+
+    def connect(self) -> "Api":
+        """The way to the API server. Raises CannotScan."""
+        from karpenter_check.collect.access import connect  # noqa: PLC0415  PyYAML and the client are slow to import, and only needed here
+
+        return connect(
+            self.kubeconfig, self.context, as_user=self.as_user, as_groups=self.as_groups, request_timeout=self.request_timeout
+        )
+
+
+def from_cluster(access: ClusterAccess, *, karpenter_version: Version | None, said: Said) -> Snapshot:
     """The snapshot of a live cluster. Raises Refused."""
-    from karpenter_check.collect.access import connect  # noqa: PLC0415  the kubernetes client is slow to import, and only needed here
     from karpenter_check.collect.live import collect_live  # noqa: PLC0415  as above
 
     try:
-        api = connect(kubeconfig=kubeconfig, context=context, request_timeout=request_timeout)
-        snapshot = collect_live(api, progress=said.progress, karpenter_version=karpenter_version)
+        snapshot = collect_live(access.connect(), progress=said.progress, karpenter_version=karpenter_version)
     except CannotScan as refusal:
         raise Refused(str(refusal), Exit.CANNOT_SCAN) from refusal
     finally:
         said.progress_done()
     nodepools = snapshot.covered(Kind.NODEPOOL)
     if nodepools.status is Status.ABSENT:
-        raise Refused(f"{nodepools.reason}; karpenter-check judges karpenter.sh/v1 and v1beta1", Exit.NO_KARPENTER)
-    if not any(coverage.sufficient for coverage in snapshot.coverage.values()):
-        raise Refused(f"nothing could be listed; of NodePools the server says: {nodepools.reason}", Exit.CANNOT_SCAN)
+        raise without_karpenter(nodepools.reason)
     _tell_errors(snapshot, said)
     return snapshot
+
+
+def without_karpenter(reason: str) -> Refused:
+    """What a live cluster without a Karpenter that is read is answered with."""
+    return Refused(f"{reason}; karpenter-check judges karpenter.sh/v1 and v1beta1", Exit.NO_KARPENTER)
 
 
 def _tell(read: FileInput, said: Said) -> None:

@@ -10,8 +10,9 @@ import click
 
 from karpenter_check import __version__
 from karpenter_check.cli.choose import choose_rules
+from karpenter_check.cli.dry_run import dry_run
 from karpenter_check.cli.exits import Exit, exit_code
-from karpenter_check.cli.input import Refused, from_cluster, from_demo, from_files
+from karpenter_check.cli.input import ClusterAccess, Refused, from_cluster, from_demo, from_files
 from karpenter_check.cli.output import use_color, width, write
 from karpenter_check.cli.push import PushOptions, push_failure, push_report
 from karpenter_check.cli.said import Said
@@ -36,7 +37,10 @@ class Options:
     demo: bool
     kubeconfig: Path | None
     context: str | None
+    as_user: str | None
+    as_groups: tuple[str, ...]
     request_timeout: float
+    dry_run: bool
     karpenter_version: Version | None
     select: tuple[str, ...]
     ignore: tuple[str, ...]
@@ -55,12 +59,25 @@ class Options:
     quiet: bool
     verbose: int
 
+    @property
+    def access(self) -> ClusterAccess:
+        """Which cluster, and as whom."""
+        return ClusterAccess(
+            kubeconfig=self.kubeconfig,
+            context=self.context,
+            as_user=self.as_user,
+            as_groups=self.as_groups,
+            request_timeout=self.request_timeout,
+        )
+
 
 def run(options: Options, started: float) -> int:
     """Scan, and return the exit code. `started` is `perf_counter()` at the start. Raises click.ClickException where nothing can be judged."""
     _check(options)
     said = Said(-1 if options.quiet else options.verbose, options.log_format)
     rules = choose_rules(options.select, options.ignore)
+    if options.dry_run:
+        return int(dry_run(options.access, strict=options.strict))
     snapshot = _collected(options, said)
     gateway = options.push.target(snapshot.cluster) if options.push.push_gateway_url else None
     collected = perf_counter()
@@ -110,8 +127,12 @@ def _check(options: Options) -> None:
     """Raises click.UsageError for options that do not go together."""
     if options.demo and options.filenames:
         raise click.UsageError("--demo and -f exclude each other")
-    if (options.demo or options.filenames) and (options.context or options.kubeconfig):
-        raise click.UsageError("--context and --kubeconfig are for a live cluster; -f and --demo read none")
+    access = options.access
+    of_cluster = access.context or access.kubeconfig or access.as_user or access.as_groups or options.dry_run
+    if (options.demo or options.filenames) and of_cluster:
+        raise click.UsageError(
+            "--context, --kubeconfig, --as, --as-group and --dry-run are for a live cluster; -f and --demo read none"
+        )
     if not options.filenames and (options.complete or options.at):
         raise click.UsageError("--complete and --at say something about -f, which is not given")
     if options.push_required and not options.push.push_gateway_url:
@@ -132,10 +153,4 @@ def _snapshot(options: Options, said: Said) -> Snapshot:
         return from_files(
             options.filenames, complete=options.complete, at=options.at, karpenter_version=options.karpenter_version, said=said
         )
-    return from_cluster(
-        kubeconfig=options.kubeconfig,
-        context=options.context,
-        request_timeout=options.request_timeout,
-        karpenter_version=options.karpenter_version,
-        said=said,
-    )
+    return from_cluster(options.access, karpenter_version=options.karpenter_version, said=said)

@@ -31,9 +31,12 @@ from karpenter_check.cli.scan_types import DURATION, OUTPUT, SELECTOR, SEVERITIE
     help="The kubeconfig to use. Default: KUBECONFIG, else ~/.kube/config, else the pod's own account.",
 )
 @option("--context", metavar="NAME", help="The kubeconfig's context to use.")
+@option("--as", "as_user", metavar="USER", help="Ask the cluster as this user, if it lets you.")
+@option("--as-group", "as_groups", multiple=True, metavar="GROUP", help="With --as: and as a member of this group. Repeatable.")
 @option(
     "--request-timeout", type=DURATION, default="30s", show_default=True, metavar="DURATION", help="How long one request may take."
 )
+@option("--dry-run", is_flag=True, help="Judge nothing; say what a scan could read, and which permission is missing.")
 @option("--karpenter-version", type=VERSION, metavar="X.Y.Z", help="Karpenter's version, where no Deployment tells it.")
 @option("--select", multiple=True, metavar="RULE,…", help="Run only these rules.")
 @option("--ignore", multiple=True, metavar="RULE,…", help="Do not run these rules.")

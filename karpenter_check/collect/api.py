@@ -2,13 +2,18 @@
 
 import ssl
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 import msgspec
 
 from karpenter_check import __version__
+from karpenter_check.collect.credentials import Credential, Credentials, Impersonation
 from karpenter_check.collect.refusal import CannotScan
+from karpenter_check.collect.transport import Transport
 
 # kubernetes and urllib3 are imported where they are used: `karpenter-check --help` must not wait for them
 
@@ -33,6 +38,14 @@ class Answer(NamedTuple):
         """What an answer other than 200 says: its status code, and its message if it has one."""
         return f"HTTP {self.status}: {self.message}" if self.message else f"HTTP {self.status}"
 
+    @property
+    def date(self) -> datetime | None:
+        """The server's clock when it answered; None where it does not say."""
+        try:
+            return parsedate_to_datetime(self.headers["Date"]).replace(tzinfo=UTC)  # RFC 9110: it is always GMT
+        except (KeyError, ValueError):
+            return None
+
 
 class _Status(msgspec.Struct):
     """Of a `Status` object, its message."""
@@ -46,42 +59,62 @@ _STATUS = msgspec.json.Decoder(_Status)
 class Api:
     """One cluster's API server."""
 
-    def __init__(self, client: Any, *, cluster: str = "", request_timeout: float = 30) -> None:
-        """`client` is a `kubernetes.client.ApiClient`; `request_timeout` is in seconds, for connecting and for each read."""
-        self._client = client
+    def __init__(
+        self,
+        transport: Transport,
+        credentials: Credentials,
+        impersonation: Impersonation,
+        *,
+        cluster: str = "",
+        request_timeout: float = 30,
+    ) -> None:
+        """`request_timeout` is in seconds, for connecting and for each read."""
+        self._transport = transport
+        self._credentials = credentials
+        self._impersonation = impersonation
         self._request_timeout = request_timeout
         self.cluster = cluster
         """The name that the kubeconfig's context gives the cluster; empty in a pod."""
-        self.host: str = client.configuration.host
+        self.host = transport.server
         """Scheme, host and port, and a path where the server stands behind one."""
-        if not client.configuration.verify_ssl:
-            import urllib3  # noqa: PLC0415
 
-            # the kubeconfig says insecure-skip-tls-verify: who wrote that need not be told again on stderr
-            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+    @property
+    def advice(self) -> str:
+        """What to check when the server does not know who asks."""
+        return self._credentials.advice
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> Answer:
-        """The answer to one GET; it is asked once, and redirects are not followed.
+        """The answer to one GET; redirects are not followed. It is asked twice where the credentials had expired and there are others.
 
-        Raises CannotScan where there is no whole answer: no connection, no trust, a timeout, a body cut short.
+        Raises CannotScan where there is no whole answer: no credentials, no connection, no trust, a timeout, a body cut short.
         """
-        from kubernetes.config import ConfigException  # noqa: PLC0415
-        from urllib3 import Timeout  # noqa: PLC0415
+        url = f"{self.host}{path}?{urlencode(query)}" if query else f"{self.host}{path}"
+        answer = self._ask(url, self._credentials.current())
+        if answer.status == HTTPStatus.UNAUTHORIZED and self._credentials.renew():
+            answer = self._ask(url, self._credentials.current())
+        return answer
+
+    def _ask(self, url: str, credential: Credential) -> Answer:
+        from urllib3 import HTTPHeaderDict, Timeout  # noqa: PLC0415
         from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
-        headers = {"accept": "application/json", "accept-encoding": "gzip", "user-agent": f"karpenter-check/{__version__}"}
-        url = f"{self.host}{path}?{urlencode(query)}" if query else f"{self.host}{path}"
+        headers = HTTPHeaderDict(
+            {"accept": "application/json", "accept-encoding": "gzip", "user-agent": f"karpenter-check/{__version__}"}
+        )
+        if credential.authorization:
+            headers["authorization"] = credential.authorization
+        for name, value in self._impersonation.headers():
+            headers.add(name, value)
         try:
-            # the client's own way to put in the token, which is read again when it has expired
-            self._client.update_params_for_auth(headers, [], ["BearerToken"], path, "GET", None)
-            answer = self._client.rest_client.pool_manager.request(
+            answer = self._transport.pool(credential.certificate).request(
                 "GET",
                 url,
                 headers=headers,
                 timeout=Timeout(connect=self._request_timeout, read=self._request_timeout),
                 retries=False,
+                redirect=False,
             )
-        except (HTTPError, OSError, ConfigException) as error:
+        except (HTTPError, OSError) as error:
             raise CannotScan(f"{self.host} does not answer: {self._reason(error)}") from error
         return Answer(answer.status, answer.headers, answer.data)
 
@@ -98,6 +131,8 @@ class Api:
                 return f"{(spoken or str(error)).lower()}; check the network, or the context"
             case exceptions.TimeoutError():
                 return f"nothing came within {self._request_timeout:g} s; check the network, or raise --request-timeout"
+            case exceptions.SSLError() if "alert" in (words := _tls(error)):
+                return f"it ends the TLS connection ({words}); does the client certificate count there, and is it still valid?"
             case exceptions.SSLError():
                 return f"no trusted TLS connection ({_tls(error)}); check certificate-authority and server in the kubeconfig"
             case exceptions.ProxyError():

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import msgspec
 
@@ -55,6 +56,8 @@ class Served:
     """Such as `v1.36.2`; empty where the server does not say."""
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The versions of each API group but the core one, the preferred one first."""
+    answered_at: datetime | None = None
+    """The server's time, if it says it."""
 
     def path(self, resource: Resource) -> str | None:
         """Where the kind is listed, in the first of its versions that is served; None where none is."""
@@ -77,13 +80,16 @@ def discover(api: Api) -> Served:
     """Ask for the groups and the server's version. Raises CannotScan where the server does not answer as a Kubernetes API."""
     answer = api.get("/apis")
     if answer.status != 200:
-        advice = "; check the credentials in the kubeconfig" if answer.status in {401, 403} else ""
+        advice = {
+            401: f"; {api.advice}",
+            403: "; bind the ClusterRole system:discovery, or check whose credentials these are",
+        }.get(answer.status, "")
         raise CannotScan(f"{api.host} refuses GET /apis: {answer.complaint}{advice}")
     try:
         groups = msgspec.json.decode(answer.body, type=_GroupList).groups
     except _BROKEN as error:
         raise CannotScan(f"{api.host} is no Kubernetes API server: GET /apis gave no list of API groups") from error
-    return Served(_kubernetes_version(api), {group.name: _versions(group) for group in groups})
+    return Served(_kubernetes_version(api), {group.name: _versions(group) for group in groups}, answer.date)
 
 
 def _versions(group: _Group) -> tuple[str, ...]:

@@ -1,34 +1,34 @@
 """A snapshot of a cluster, one kind after another."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from karpenter_check.collect.api import Api
 from karpenter_check.collect.discovery import Served, discover, node_class_path
 from karpenter_check.collect.pages import Lists, Outcome, Progress
+from karpenter_check.collect.permission import rules
 from karpenter_check.collect.refusal import CannotScan
 from karpenter_check.collect.resources import RESOURCES
-from karpenter_check.snapshot import Coverage, Kind, Snapshot, Status, Version
+from karpenter_check.snapshot import NO_TIME, Coverage, Kind, Snapshot, Status, Version
+
+Read: TypeAlias = Callable[[Kind, str], Outcome]
+"""How a list is read: `Lists.read`, or `Lists.peek`."""
 
 
 def collect_live(api: Api, *, progress: Progress | None = None, karpenter_version: Version | None = None) -> Snapshot:
     """What the cluster holds now. `karpenter_version` is taken where no Deployment tells it.
 
-    What could not be read is in the coverage: NodePool is `absent` where the server serves no version of it that is read.
-    Raises CannotScan where nothing can be asked, or the answers carry no time.
+    What could not be read is in the coverage: NodePool is `absent` where the server serves no version of it that is read, and then
+    nothing else is listed.
+    Raises CannotScan where nothing can be asked or nothing may be listed, or the answers carry no time.
     """
     served = discover(api)
     lists = Lists(api, progress)
-    coverage: dict[Kind, Coverage] = {}
-    for kind, resource in RESOURCES.items():
-        if kind is Kind.NODECLASS:
-            outcome = _read_node_classes(api, served, lists, coverage[Kind.NODEPOOL])
-        elif path := served.path(resource):
-            outcome = lists.read(kind, path)
-        else:
-            outcome = Status.ABSENT, served.absence(resource)
-        coverage[kind] = lists.gathering.coverage_of(kind, *outcome)
+    coverage = read_all(api, served, lists, lists.read)
+    if refusal := nothing_listed(coverage, lists):
+        raise CannotScan(refusal)
     return lists.gathering.snapshot(
-        lists.taken_at,
+        lists.taken_at or served.answered_at or NO_TIME,
         coverage,
         cluster=api.cluster,
         kubernetes_version=served.kubernetes_version,
@@ -36,18 +36,50 @@ def collect_live(api: Api, *, progress: Progress | None = None, karpenter_versio
     )
 
 
-def _read_node_classes(api: Api, served: Served, lists: Lists, nodepools: Coverage) -> Outcome:
+def read_all(api: Api, served: Served, lists: Lists, read: Read) -> dict[Kind, Coverage]:
+    """Read every kind, NodePools wholly: they name the node classes, and where they are absent the rest is not asked for.
+
+    Raises CannotScan as `Lists.read` does.
+    """
+    coverage: dict[Kind, Coverage] = {}
+    for kind, resource in RESOURCES.items():
+        without_karpenter = Kind.NODEPOOL in coverage and coverage[Kind.NODEPOOL].status is Status.ABSENT
+        if without_karpenter and resource.group != RESOURCES[Kind.NODEPOOL].group:
+            outcome = Status.NOT_COLLECTED, "without Karpenter there is nothing to judge"
+        elif kind is Kind.NODECLASS:
+            outcome = _read_node_classes(api, served, lists, coverage[Kind.NODEPOOL], read)
+        elif path := served.path(resource):
+            outcome = lists.read(kind, path) if kind is Kind.NODEPOOL else read(kind, path)
+        else:
+            outcome = Status.ABSENT, served.absence(resource)
+        coverage[kind] = lists.gathering.coverage_of(kind, *outcome)
+    return coverage
+
+
+def nothing_listed(coverage: dict[Kind, Coverage], lists: Lists) -> str:
+    """Why nothing can be judged where not one list was answered; empty where one was, or where Karpenter is not there."""
+    nodepools = coverage[Kind.NODEPOOL]
+    if nodepools.status is Status.ABSENT or any(one.sufficient for one in coverage.values()):
+        return ""
+    if not lists.lacking:
+        return f"nothing could be listed; of NodePools the server says: {nodepools.reason}"
+    who = nodepools.reason.partition(" cannot ")[0] if " cannot " in nodepools.reason else "whoever asks"
+    return f"nothing may be listed; grant {who} these rules in a ClusterRole: {rules(lists.lacking)}"
+
+
+def _read_node_classes(api: Api, served: Served, lists: Lists, nodepools: Coverage, read: Read) -> Outcome:
     """Read the node classes of every kind that a NodePool names."""
     if not nodepools.sufficient:
         return Status.NOT_COLLECTED, "not all NodePools were read, and they say which node classes there are"
     named = {nodepool.spec.template.spec.node_class_ref for nodepool in lists.gathering.objects[Kind.NODEPOOL].values()}
-    outcomes = [_read_node_class(api, served, lists, *name) for name in sorted({(ref.api_group, ref.kind) for ref in named})]
+    names = sorted({(ref.api_group, ref.kind) for ref in named})
+    outcomes = [_read_node_class(api, served, *name, read) for name in names]
     if nodepools.reason:
         outcomes.append((Status.PARTIAL, f"of the NodePools, which name them, {nodepools.reason}"))
     return _together(outcomes)
 
 
-def _read_node_class(api: Api, served: Served, lists: Lists, group: str, kind: str) -> Outcome:
+def _read_node_class(api: Api, served: Served, group: str, kind: str, read: Read) -> Outcome:
     if not (group and kind):
         return Status.NOT_COLLECTED, f"a NodePool's nodeClassRef names {'no kind' if group else 'no group'}"
     try:
@@ -55,7 +87,7 @@ def _read_node_class(api: Api, served: Served, lists: Lists, group: str, kind: s
     except CannotScan as refusal:
         return Status.FAILED, str(refusal)
     # items of custom resources carry their kind, unlike those of built-in lists, so they need not be told it
-    return lists.read(Kind.NODECLASS, path) if path else (Status.ABSENT, f"the server does not serve {kind} of {group}")
+    return read(Kind.NODECLASS, path) if path else (Status.ABSENT, f"the server does not serve {kind} of {group}")
 
 
 def _together(outcomes: Sequence[Outcome]) -> Outcome:

@@ -1,8 +1,8 @@
 """Lists of the API, read page by page."""
 
+from collections import defaultdict
 from collections.abc import Callable
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import TypeAlias
 
 import msgspec
@@ -10,6 +10,7 @@ import msgspec
 from karpenter_check.collect.api import Answer, Api
 from karpenter_check.collect.decode import explain
 from karpenter_check.collect.gathering import Gathering
+from karpenter_check.collect.permission import Permission
 from karpenter_check.collect.refusal import CannotScan
 from karpenter_check.snapshot import Kind, Status
 
@@ -45,14 +46,17 @@ class Lists:
 
     def __init__(self, api: Api, progress: Progress | None = None) -> None:
         self.gathering = Gathering()
+        self.read_at: dict[Kind, list[str]] = defaultdict(list)
+        """The paths that were asked for."""
+        self.lacking: list[Permission] = []
+        """What the server would have to grant."""
         self._api = api
         self._progress = progress
         self._taken_at: datetime | None = None
 
     @property
-    def taken_at(self) -> datetime:
-        """The server's time when it answered the first list. Ask only after one was read."""
-        assert self._taken_at is not None  # noqa: S101  a first list without an answer or a time has raised
+    def taken_at(self) -> datetime | None:
+        """The server's time when it answered the first list; not ours: ages are differences of its times. None before."""
         return self._taken_at
 
     def read(self, kind: Kind, path: str) -> Outcome:
@@ -60,7 +64,15 @@ class Lists:
 
         Raises CannotScan where the first list of all is not answered, or without a time.
         """
-        query = {"limit": str(PAGE_SIZE)}
+        return self._read(kind, path, PAGE_SIZE, whole=True)
+
+    def peek(self, kind: Kind, path: str) -> Outcome:
+        """Ask for one object of a list, to see whether it can be read. Raises CannotScan as `read` does."""
+        return self._read(kind, path, 1, whole=False)
+
+    def _read(self, kind: Kind, path: str, limit: int, *, whole: bool) -> Outcome:
+        query = {"limit": str(limit)}
+        self.read_at[kind].append(path)
         self._tell(kind, None)
         while True:
             try:
@@ -71,14 +83,14 @@ class Lists:
                 return Status.FAILED, str(refusal)
             self._taken_at = self._taken_at or self._time_of(answer)
             if answer.status != 200:
-                return _refused(path, answer, first="continue" not in query)
+                return self._refused(path, answer, first="continue" not in query)
             try:
                 page = _PAGE.decode(answer.body)
                 self.gathering.add_page(kind, page.items, path)
             except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
                 return Status.FAILED, f"GET {path}: the answer is no list: {explain(error)}"
             self._tell(kind, page.metadata.remaining_item_count)
-            if not page.metadata.next:
+            if not (page.metadata.next and whole):
                 return Status.COMPLETE, ""
             query["continue"] = page.metadata.next
 
@@ -87,19 +99,18 @@ class Lists:
             self._progress(kind, len(self.gathering.objects[kind]), remaining)
 
     def _time_of(self, answer: Answer) -> datetime:
-        """The API server's clock, not ours: ages are differences of its times. Raises CannotScan."""
-        try:
-            return parsedate_to_datetime(answer.headers["Date"]).replace(tzinfo=UTC)  # RFC 9110: it is always GMT
-        except (KeyError, ValueError) as error:
-            raise CannotScan(
-                f"{self._api.host} does not say the time (no Date header); a proxy before it must pass it on"
-            ) from error
+        """Raises CannotScan."""
+        if answer.date is None:
+            raise CannotScan(f"{self._api.host} does not say the time (no Date header); a proxy before it must pass it on")
+        return answer.date
 
-
-def _refused(path: str, answer: Answer, *, first: bool) -> Outcome:
-    """What an answer other than 200 means. A list that vanishes between two pages has failed; it was not absent."""
-    if answer.status == 403:
-        return Status.FORBIDDEN, answer.message or answer.complaint
-    if answer.status == 404 and first:
-        return Status.ABSENT, f"the server does not serve {path}"
-    return Status.FAILED, f"GET {path}: {answer.complaint}"
+    def _refused(self, path: str, answer: Answer, *, first: bool) -> Outcome:
+        """What an answer other than 200 means. A list that vanishes between two pages has failed; it was not absent."""
+        if answer.status == 403:
+            permission = Permission.to_list(path)
+            self.lacking.append(permission)
+            return Status.FORBIDDEN, f"{permission.refusal(answer)}; grant {permission}"
+        if answer.status == 404 and first:
+            return Status.ABSENT, f"the server does not serve {path}"
+        advice = f"; {self._api.advice}" if answer.status == 401 else ""
+        return Status.FAILED, f"GET {path}: {answer.complaint}{advice}"

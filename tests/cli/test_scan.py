@@ -176,7 +176,7 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (("--demo", "-f", "x"), "--demo and -f exclude each other"),
-        (("--demo", "--context", "x"), "--context and --kubeconfig are for a live cluster; -f and --demo read none"),
+        (("--demo", "--context", "x"), "--context, --kubeconfig, --as, --as-group and --dry-run are for a live cluster; -f and --demo read none"),
         (("--complete",), "--complete and --at say something about -f, which is not given"),
         (("--demo", "-q", "-v"), "-q and -v exclude each other"),
         (("-f", "-", "-f", "-"), "standard input can be read once: give -f - once"),

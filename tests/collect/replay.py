@@ -2,12 +2,14 @@
 
 import gzip
 import re
+import ssl
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime
+from http.client import HTTPMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -27,7 +29,7 @@ _SHORT_NAMES = {
     "poddisruptionbudgets": ["pdb"],
 }
 _DISCOVERY = {"/apis": "apis", "/version": "version", "/apis/karpenter.sh/v1": "karpenter.sh.v1"}
-_LISTS = {
+LISTS = {
     "/apis/karpenter.sh/v1/nodepools": "nodepools",
     "/apis/karpenter.sh/v1/nodeclaims": "nodeclaims",
     "/apis/karpenter.kwok.sh/v1alpha1/kwoknodeclasses": "kwoknodeclasses",
@@ -47,7 +49,7 @@ def _resources(group_version: str) -> bytes:
     """The discovery answer of a group and version: what is recorded of it, with the subresource that real servers list beside it."""
     prefix = "/api/v1/" if group_version == "v1" else f"/apis/{group_version}/"
     resources = []
-    for path, name in _LISTS.items():
+    for path, name in LISTS.items():
         if path.startswith(prefix):
             listed = msgspec.json.decode(read("healthy", name), type=_List)
             resource = {
@@ -79,7 +81,8 @@ class Request:
     method: str
     path: str
     query: Mapping[str, str]
-    headers: Mapping[str, str]
+    headers: HTTPMessage
+    """A header that came several times is in it several times."""
 
 
 class _List(msgspec.Struct, rename="camel"):
@@ -107,16 +110,26 @@ def an_error(name: str) -> Reply:
     return Reply(int(status.split()[1]), body, kept)
 
 
+def forbidden(path: str, resource: str) -> Reply:
+    """What an API server answers to a list that is not granted, as `403-nodepools.http` was recorded."""
+    group = path.split("/")[2] if path.startswith("/apis/") else ""
+    named = f"{resource}.{group}" if group else resource
+    said = f'{named} is forbidden: User "jane" cannot list resource "{resource}" in API group "{group}" at the cluster scope'
+    return Reply(403, msgspec.json.encode({"kind": "Status", "status": "Failure", "message": said, "code": 403}))
+
+
 class Replay:
     """A recording behind a port; use it in a `with` block. A page holds at most `page_size` items, whatever is asked."""
 
-    def __init__(self, recording: str, *, page_size: int = 500) -> None:
+    def __init__(self, recording: str, *, page_size: int = 500, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
         self.date: str | None = format_datetime(taken_at(recording), usegmt=True)
         self._recording = recording
         self._page_size = page_size
         self._lists: dict[str, _List] = {}
         self._instead: dict[tuple[str, int], Reply] = {}
+        self._always: dict[str, Reply] = {}
+        self._only_for: str | None = None
         replay = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -125,7 +138,7 @@ class Replay:
 
             def do_GET(self) -> None:
                 address = urlsplit(self.path)
-                request = Request(self.command, address.path, dict(parse_qsl(address.query)), dict(self.headers))
+                request = Request(self.command, address.path, dict(parse_qsl(address.query)), self.headers)
                 reply = replay._reply(request)
                 headers = {"Date": replay.date, "Content-Type": "application/json", "Content-Length": str(len(reply.body))}
                 self.send_response_only(reply.status)
@@ -141,7 +154,10 @@ class Replay:
             def log_message(self, *_: object) -> None: ...
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self.port = self._server.server_port
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
 
     def __enter__(self) -> Self:
@@ -157,12 +173,27 @@ class Replay:
         """Answer this to the `page`-th request for a path."""
         self._instead[path, page] = reply
 
+    def answer_always(self, path: str, reply: Reply) -> None:
+        """Answer this to every request for a path."""
+        self._always[path] = reply
+
+    def let_in_only(self, authorization: str) -> None:
+        """Answer 401 to every request without this Authorization header."""
+        self._only_for = authorization
+
+    def may_list_nothing(self) -> None:
+        """Answer 403 to every list, as an API server does."""
+        for path, resource in LISTS.items():
+            self.answer_always(path, forbidden(path, resource))
+
     def paths(self) -> list[str]:
         """The paths that were asked for, each once, in order."""
         return list(dict.fromkeys(request.path for request in self.requests))
 
-    def kubeconfig(self, folder: Path, *, server: str = "") -> Path:
-        """A kubeconfig in that folder for context `replay` of cluster `recorded`, with a token."""
+    def kubeconfig(
+        self, folder: Path, *, server: str = "", user: Mapping[str, Any] | None = None, cluster: Mapping[str, Any] | None = None
+    ) -> Path:
+        """A kubeconfig in that folder for context `replay` of cluster `recorded`, with a token or as that user."""
         path = folder / "kubeconfig"
         path.write_bytes(
             msgspec.yaml.encode(
@@ -171,8 +202,8 @@ class Replay:
                     "kind": "Config",
                     "current-context": "replay",
                     "contexts": [{"name": "replay", "context": {"cluster": "recorded", "user": "reader"}}],
-                    "clusters": [{"name": "recorded", "cluster": {"server": server or f"http://127.0.0.1:{self.port}"}}],
-                    "users": [{"name": "reader", "user": {"token": "a-token"}}],
+                    "clusters": [{"name": "recorded", "cluster": {"server": server or self.url, **(cluster or {})}}],
+                    "users": [{"name": "reader", "user": {"token": "a-token"} if user is None else user}],
                 }
             )
         )
@@ -181,7 +212,9 @@ class Replay:
     def _reply(self, request: Request) -> Reply:
         self.requests.append(request)
         times = sum(earlier.path == request.path for earlier in self.requests)
-        if instead := self._instead.get((request.path, times)):
+        if self._only_for and request.headers["authorization"] != self._only_for:
+            return an_error("401")
+        if instead := self._instead.get((request.path, times)) or self._always.get(request.path):
             return instead
         if request.path in _DISCOVERY:
             return Reply(200, read(self._recording, _DISCOVERY[request.path]))
@@ -191,10 +224,10 @@ class Replay:
             named = group_version[1] or group_version[2]
             if named == "v1" or f'"{named}"'.encode() in read(self._recording, "apis"):
                 return Reply(200, _resources(named))
-        return self._page(request) if request.path in _LISTS else an_error("404-group-version")
+        return self._page(request) if request.path in LISTS else an_error("404-group-version")
 
     def _page(self, request: Request) -> Reply:
-        whole = self._lists.get(request.path) or msgspec.json.decode(read(self._recording, _LISTS[request.path]), type=_List)
+        whole = self._lists.get(request.path) or msgspec.json.decode(read(self._recording, LISTS[request.path]), type=_List)
         self._lists[request.path] = whole
         try:
             start = int(b64decode(request.query.get("continue", "MA=="), validate=True))

@@ -13,7 +13,7 @@ from karpenter_check.collect.refusal import CannotScan
 from karpenter_check.rules import every_rule
 from karpenter_check.scan import scan
 from karpenter_check.snapshot import Coverage, Kind, Snapshot, Status, Version
-from tests.collect.replay import RECORDINGS, Replay, Reply, an_error, read, taken_at
+from tests.collect.replay import LISTS, RECORDINGS, Replay, Reply, an_error, forbidden, read, taken_at
 
 NODEPOOLS = "/apis/karpenter.sh/v1/nodepools"
 NODE_CLASSES = "/apis/karpenter.kwok.sh/v1alpha1"
@@ -116,13 +116,71 @@ def test_a_kind_that_may_not_be_listed_is_forbidden_in_the_servers_words(healthy
     assert snapshot.covered(Kind.NODEPOOL) == Coverage(
         Status.FORBIDDEN,
         0,
-        'nodepools.karpenter.sh is forbidden: User "system:serviceaccount:karpenter-check:karpenter-check" cannot list '
-        'resource "nodepools" in API group "karpenter.sh" at the cluster scope',
+        'User "system:serviceaccount:karpenter-check:karpenter-check" cannot list resource "nodepools" in API group "karpenter.sh" '
+        'at the cluster scope; grant {apiGroups: ["karpenter.sh"], resources: [nodepools], verbs: [list]}',
     )
     assert snapshot.covered(Kind.NODECLASS) == Coverage(
         Status.NOT_COLLECTED, 0, "not all NodePools were read, and they say which node classes there are"
     )
     assert snapshot.covered(Kind.POD) == Coverage(Status.COMPLETE, 27)
+
+
+def test_a_core_kind_that_may_not_be_listed_names_the_rule_of_the_core_group(healthy: Replay, scanned: Scan) -> None:
+    healthy.answer(PODS, forbidden(PODS, "pods"))
+    assert scanned(healthy).covered(Kind.POD) == Coverage(
+        Status.FORBIDDEN,
+        0,
+        'User "jane" cannot list resource "pods" in API group "" at the cluster scope; '
+        'grant {apiGroups: [""], resources: [pods], verbs: [list]}',
+    )
+
+
+def test_an_authorizer_that_talks_much_is_cut_and_the_rule_still_named(healthy: Replay, scanned: Scan) -> None:
+    said = f'pods is forbidden: User "jane" cannot list resource "pods": {"see the handbook. " * 50}'
+    healthy.answer(PODS, Reply(403, msgspec.json.encode({"kind": "Status", "message": said})))
+    reason = scanned(healthy).covered(Kind.POD).reason
+    assert reason.endswith('…; grant {apiGroups: [""], resources: [pods], verbs: [list]}')
+    assert len(reason) < 250
+
+
+def test_where_nothing_may_be_listed_the_rules_to_grant_are_named_in_one_line(healthy: Replay, scanned: Scan) -> None:
+    healthy.may_list_nothing()
+    with pytest.raises(CannotScan) as refused:
+        scanned(healthy)
+    assert str(refused.value) == (
+        'nothing may be listed; grant User "jane" these rules in a ClusterRole: '
+        '{apiGroups: ["karpenter.sh"], resources: [nodepools, nodeclaims], verbs: [list]}, '
+        '{apiGroups: [""], resources: [nodes, pods, events], verbs: [list]}, '
+        '{apiGroups: ["apps"], resources: [daemonsets, replicasets, deployments, statefulsets], verbs: [list]}, '
+        '{apiGroups: ["policy"], resources: [poddisruptionbudgets], verbs: [list]}'
+    )
+
+
+def test_an_empty_cluster_is_seen_completely(healthy: Replay, scanned: Scan) -> None:
+    for path in LISTS:
+        healthy.answer_always(path, Reply(200, b'{"metadata":{},"items":[]}'))
+    assert set(scanned(healthy).coverage.values()) == {Coverage(Status.COMPLETE, 0)}
+
+
+def test_a_group_that_is_not_served_leaves_its_kind_absent_and_the_rest_seen(healthy: Replay, scanned: Scan) -> None:
+    groups = msgspec.json.decode(groups_with(["v1"]).body)
+    groups["groups"] = [group for group in groups["groups"] if group["name"] != "policy"]
+    healthy.answer("/apis", Reply(200, msgspec.json.encode(groups)))
+    snapshot = scanned(healthy)
+    assert snapshot.covered(Kind.PODDISRUPTIONBUDGET) == Coverage(Status.ABSENT, 0, "the server does not serve policy")
+    assert snapshot.covered(Kind.EVENT).status is Status.COMPLETE
+
+
+def test_who_may_not_even_discover_is_told_what_to_bind(healthy: Replay, scanned: Scan) -> None:
+    healthy.answer(
+        "/apis", Reply(403, b'{"kind":"Status","message":"forbidden: User \\"system:anonymous\\" cannot get path \\"/apis\\""}')
+    )
+    with pytest.raises(CannotScan) as refused:
+        scanned(healthy)
+    assert str(refused.value) == (
+        f'{healthy.url} refuses GET /apis: HTTP 403: forbidden: User "system:anonymous" cannot get path "/apis"; '
+        "bind the ClusterRole system:discovery, or check whose credentials these are"
+    )
 
 
 def test_a_kind_that_the_server_does_not_know_is_absent(healthy: Replay, scanned: Scan) -> None:
@@ -147,7 +205,9 @@ def test_a_cluster_without_a_version_of_karpenter_that_is_read_says_so(
     healthy.answer("/apis", groups_with(versions))
     snapshot = scanned(healthy)
     assert (snapshot.covered(Kind.NODEPOOL), snapshot.covered(Kind.NODECLAIM)) == (Coverage(Status.ABSENT, 0, reason),) * 2
-    assert not [path for path in healthy.paths() if "karpenter" in path]
+    assert snapshot.covered(Kind.NODE) == Coverage(Status.NOT_COLLECTED, 0, "without Karpenter there is nothing to judge")
+    assert snapshot.taken_at == taken_at("healthy")
+    assert healthy.paths() == ["/apis", "/version"]
 
 
 @pytest.mark.parametrize(("versions", "chosen"), [(["v1beta1", "v1"], "v1"), (["v1alpha5", "v1beta1"], "v1beta1")])
@@ -286,7 +346,8 @@ def test_without_valid_credentials_nothing_can_be_scanned(healthy: Replay, scann
     with pytest.raises(CannotScan) as refused:
         scanned(healthy)
     assert str(refused.value) == (
-        f"http://127.0.0.1:{healthy.port} refuses GET /apis: HTTP 401: Unauthorized; check the credentials in the kubeconfig"
+        f"http://127.0.0.1:{healthy.port} refuses GET /apis: HTTP 401: Unauthorized; "
+        "the token of user 'reader' in the kubeconfig may have expired: log in again"
     )
 
 

@@ -1,0 +1,59 @@
+"""`karpenter-check scan --dry-run`: what a scan would see."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from karpenter_check.cli.exits import Exit
+from karpenter_check.cli.input import ClusterAccess, Refused, without_karpenter
+from karpenter_check.cli.output import write
+from karpenter_check.cli.said import one_line
+from karpenter_check.collect.preflight import Look, Preflight, preflight
+from karpenter_check.collect.refusal import CannotScan
+from karpenter_check.snapshot import Status
+
+
+class Check(NamedTuple):
+    """A line of a dry run: what was looked at, whether a scan can count on it, and what there is to say."""
+
+    subject: str
+    good: bool
+    text: str
+
+
+def dry_run(access: ClusterAccess, *, strict: bool, extra_checks: Sequence[Callable[[], Check]] = ()) -> Exit:
+    """Print a line for each kind and each of `extra_checks`, and return the exit code. Raises Refused where a scan would.
+
+    `extra_checks` are run last, and whatever the kinds gave: they are for what a scan needs beside the cluster, such as the push target.
+    """
+    try:
+        looked = preflight(access.connect())
+    except CannotScan as refusal:
+        _print([check() for check in extra_checks])
+        raise Refused(str(refusal), Exit.CANNOT_SCAN) from refusal
+    checks = [*(_check(look) for look in looked.looks), *(check() for check in extra_checks)]
+    write(f"{one_line(_heading(looked))}\n", None)
+    _print(checks)
+    if looked.nodepools.status is Status.ABSENT:
+        raise without_karpenter(looked.nodepools.reason)
+    if looked.refusal:
+        raise Refused(looked.refusal, Exit.CANNOT_SCAN)
+    return Exit.CLEAN if all(check.good for check in checks) or not strict else Exit.INCOMPLETE
+
+
+def _heading(looked: Preflight) -> str:
+    kubernetes = f", Kubernetes {looked.kubernetes_version}" if looked.kubernetes_version else ""
+    return f"{f'cluster {looked.cluster}' if looked.cluster else 'this cluster'} at {looked.host}{kubernetes}; nothing is judged"
+
+
+def _check(look: Look) -> Check:
+    where = ", ".join(look.served)
+    if look.status is Status.COMPLETE:
+        return Check(look.kind, True, f"{where}" if where else "no NodePool names one")
+    prefix = f"{where}: " if where and look.status is not Status.ABSENT else ""
+    return Check(look.kind, False, f"{look.status}: {prefix}{look.reason}")
+
+
+def _print(checks: Sequence[Check]) -> None:
+    wide = max((len(check.subject) for check in checks), default=0)
+    lines = [one_line(f"{'ok' if check.good else 'NO'}  {check.subject:{wide}}  {check.text}") for check in checks]
+    write("".join(f"{line}\n" for line in lines), None)

@@ -1,0 +1,148 @@
+"""Exec credential plugins: `aws eks get-token`, `gke-gcloud-auth-plugin`, `kubelogin` and the like.
+
+https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+
+from karpenter_check.collect.kubeconfig import Exec
+from karpenter_check.collect.refusal import CannotScan
+
+_LONGEST = 200
+_SECRET_NAME = re.compile(r"secret|token|passw|key|credential", re.IGNORECASE)
+_SECRET = re.compile(r"\b(?=[^\s:'\"]*[0-9])(?=[^\s:'\"]*[A-Z])[A-Za-z0-9+/_=.~-]{32,}|\b[0-9a-f]{32,}\b")
+"""What is long and mixed enough to be a token."""
+
+
+class Given(msgspec.Struct, frozen=True, rename="camel"):
+    """`status` of an ExecCredential."""
+
+    token: str = ""
+    client_certificate_data: str = ""
+    client_key_data: str = ""
+
+    def __repr__(self) -> str:
+        return "Given(…)"
+
+
+class _ExecCredential(msgspec.Struct, rename="camel"):
+    api_version: str
+    kind: str
+    status: dict[str, str | None] = {}
+
+
+class ExecPlugin:
+    """A program that prints credentials. It is run quietly: what it says is read, and nobody is asked anything."""
+
+    def __init__(self, config: Exec, folder: Path, cluster_info: dict[str, object], timeout: float) -> None:
+        """`folder` is the kubeconfig's: a command with a slash in it is relative to it. `timeout` is in seconds."""
+        self._config = config
+        self._cluster_info = cluster_info
+        self._timeout = timeout
+        named_by_path = os.sep in config.command or bool(os.altsep and os.altsep in config.command)
+        self._command = str(folder / config.command) if named_by_path else config.command
+
+    def __str__(self) -> str:
+        return f"exec plugin {self._config.command!r}"
+
+    def run(self) -> Given:
+        """The credentials. Raises CannotScan, in one line that names the plugin."""
+        if self._config.interactive_mode == "Always":
+            raise CannotScan(f"{self} wants a terminal (interactiveMode: Always), which karpenter-check does not give it")
+        printed = self._printed()
+        try:
+            credential = msgspec.json.decode(printed, type=_ExecCredential)
+            status = {name: value for name, value in credential.status.items() if value is not None}
+            given = msgspec.convert(status, Given)
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):  # from None: the output may be half a token
+            raise CannotScan(f"{self} printed no ExecCredential; run it by hand to see what it prints") from None
+        if credential.kind != "ExecCredential":
+            raise CannotScan(f"{self} printed no ExecCredential; run it by hand to see what it prints")
+        if credential.api_version != self._config.api_version:
+            raise CannotScan(
+                f"{self} speaks another apiVersion than the kubeconfig's {self._config.api_version}; write the entry anew"
+            )
+        if not (given.token or (given.client_certificate_data and given.client_key_data)):
+            raise CannotScan(f"{self} gave neither a token nor a client certificate with its key")
+        return given
+
+    def _printed(self) -> bytes:
+        try:
+            process = subprocess.Popen(  # noqa: S603  the kubeconfig says what to run; it is the user's own
+                [self._command, *self._config.args],
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except FileNotFoundError:
+            hint = f": {_clipped(self._config.install_hint)}" if self._config.install_hint else ""
+            raise CannotScan(f"{self} is not installed, or not in PATH{hint}") from None
+        except (OSError, ValueError) as error:
+            reason = (error.strerror or "").lower() if isinstance(error, OSError) else "its arguments cannot be passed"
+            raise CannotScan(f"{self} cannot be run: {reason}") from None
+        try:
+            output, complaint = process.communicate(timeout=self._timeout)
+        except subprocess.TimeoutExpired:
+            raise CannotScan(
+                f"{self} did not end within {self._timeout:g} s; if it waits for a login, log in by hand first, or raise --request-timeout"
+            ) from None
+        finally:
+            _end(process)
+        if process.returncode:
+            said = self._told(complaint)
+            raise CannotScan(
+                f"{self} failed with exit code {process.returncode}{f': {said}' if said else ''}; is its login still valid?"
+            )
+        return output
+
+    def _environment(self) -> dict[str, str]:
+        spec = {"interactive": False, **({"cluster": self._cluster_info} if self._config.provide_cluster_info else {})}
+        info = {"apiVersion": self._config.api_version, "kind": "ExecCredential", "spec": spec}
+        variables = {variable.name: variable.value for variable in self._config.env}
+        return {**os.environ, **variables, "KUBERNETES_EXEC_INFO": msgspec.json.encode(info).decode()}
+
+    def _told(self, complaint: bytes) -> str:
+        """The last line of what the plugin complained of, without what may be secret."""
+        lines = [line.strip() for line in complaint.decode(errors="replace").splitlines() if line.strip()]
+        text = lines[-1] if lines else ""
+        for secret in sorted(self._secrets(), key=len, reverse=True):
+            text = text.replace(secret, "…")
+        return _clipped(_SECRET.sub("…", text)).rstrip(".")
+
+    def _secrets(self) -> set[str]:
+        """Values that the kubeconfig gives the plugin under a name that sounds secret."""
+        found = {variable.value for variable in self._config.env if _SECRET_NAME.search(variable.name)}
+        for before, argument in zip(["", *self._config.args], self._config.args, strict=False):
+            name, equals, value = argument.partition("=")
+            if equals and _SECRET_NAME.search(name):
+                found.add(value)
+            elif before.startswith("-") and "=" not in before and _SECRET_NAME.search(before):
+                found.add(argument)
+        return found - {""}
+
+
+def _clipped(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End a plugin that did not end, and what it started: that holds the pipe open, too."""
+    if process.poll() is None:
+        if sys.platform == "win32":
+            process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    for pipe in (process.stdout, process.stderr):
+        if pipe:
+            pipe.close()
