@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
+from karpenter_check.snapshot.clip import clip
 from karpenter_check.snapshot.event import Event
 from karpenter_check.snapshot.metadata import Ref
 
@@ -24,9 +25,6 @@ __all__ = [
     "clip",
     "fingerprint",
 ]  # fmt: skip
-
-MAXIMUM_TEXT = 400
-"""Characters of a cluster's own text that a finding keeps; Karpenter writes messages of 76 KB."""
 
 
 class Severity(StrEnum):
@@ -58,11 +56,6 @@ class Confidence(StrEnum):
     CERTAIN = "certain"
     LIKELY = "likely"
     POSSIBLE = "possible"
-
-
-def clip(text: str, limit: int = MAXIMUM_TEXT) -> str:
-    """The text, cut to `limit` characters with a count of what was cut."""
-    return text if len(text) <= limit else f"{text[:limit]}… (+{len(text) - limit} characters)"
 
 
 class _Value(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -99,7 +92,7 @@ class Impact(_Value, frozen=True):
 
     nodes: int | None = None
     pods: int | None = None
-    nodeclaims: int | None = None
+    nodeclaims: int | None = msgspec.field(name="nodeClaims", default=None)
     cpu: str | None = None
     memory: str | None = None
     share: float | None = None

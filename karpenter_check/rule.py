@@ -24,6 +24,8 @@ class Rule(Generic[Settings]):
     severity: Severity
     needs: frozenset[Kind]
     since: str
+    judges_ages: bool = True
+    """Whether it compares times with the snapshot's; then it needs one."""
 
     @property
     def slug(self) -> str:
@@ -55,11 +57,14 @@ AnyRule: TypeAlias = Rule[Any]
 
 
 def rule(
-    *, severity: Severity, needs: set[Kind], since: str
+    *, severity: Severity, needs: set[Kind], since: str, judges_ages: bool = True
 ) -> Callable[[Callable[Concatenate[Snapshot, Settings], Iterator[Finding]]], Rule[Settings]]:
-    """Make a function a rule: its severity where a finding sets no other, the kinds that it must have seen, the version that brought it."""
+    """Make a function a rule: its severity where a finding sets no other, the kinds that it must have seen, the version that brought it.
+
+    A rule that looks at no time at all says `judges_ages=False`.
+    """
 
     def decorate(function: Callable[Concatenate[Snapshot, Settings], Iterator[Finding]]) -> Rule[Settings]:
-        return Rule(function, severity, frozenset(needs), since)
+        return Rule(function, severity, frozenset(needs), since, judges_ages)
 
     return decorate

@@ -8,7 +8,7 @@ from typing import Any
 
 from karpenter_check.finding import Finding, Severity, fingerprint
 from karpenter_check.rule import AnyRule, NotProven
-from karpenter_check.snapshot import Snapshot
+from karpenter_check.snapshot import NO_TIME, Snapshot
 
 
 class Outcome(StrEnum):
@@ -92,6 +92,8 @@ def _run(rule: AnyRule, snapshot: Snapshot, settings: Mapping[str, Any]) -> tupl
     coverages = [(kind, snapshot.covered(kind)) for kind in sorted(rule.needs)]
     if missing := [f"{kind}: {coverage}" for kind, coverage in coverages if not coverage.sufficient]:
         return RuleRun(rule, Outcome.SKIPPED, "; ".join(missing)), ()
+    if rule.judges_ages and snapshot.taken_at == NO_TIME:
+        return RuleRun(rule, Outcome.SKIPPED, "nothing in the input carries a time, and it judges ages; --at TIME sets one"), ()
     try:
         findings = tuple(rule(snapshot, **settings))
     except NotProven as unproven:

@@ -22,15 +22,17 @@ class Selection:
         if not (self.namespaces or self.selector or self.nodepools):
             return report
         labels = _labels(report.snapshot) if self.selector else {}
-        kept = tuple(result for result in report.results if self._admits(result, labels))
+        kept = tuple(result for result in report.results if self._admits(result, labels, report.snapshot))
         return replace(report, results=kept, hidden=report.hidden + len(report.results) - len(kept))
 
-    def _admits(self, result: Result, labels: Mapping[Ref, Mapping[str, str]]) -> bool:
+    def _admits(self, result: Result, labels: Mapping[Ref, Mapping[str, str]], snapshot: Snapshot) -> bool:
         finding = result.finding
+        nodes = (snapshot.nodes_by_name.get(occurrence.node) for occurrence in finding.occurrences)
+        nodepools = {finding.nodepool} if finding.nodepool else {node.nodepool for node in nodes if node}
         concerned = {finding.object, finding.owner, *(occurrence.object for occurrence in finding.occurrences)}
         return (
             (not self.namespaces or any(ref.namespace in self.namespaces for ref in concerned if ref.namespace))
-            and (not self.nodepools or finding.nodepool in self.nodepools)
+            and (not self.nodepools or bool(nodepools & self.nodepools))
             and (not self.selector or any(self.selector.matches(labels[ref]) for ref in concerned if ref in labels))
         )
 

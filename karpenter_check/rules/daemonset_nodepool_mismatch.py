@@ -44,7 +44,7 @@ class _Harm:
         return sum(len(found.events) for found in self.preempted) >= LOOP or self.bought_in_vain >= LOOP or bool(self.starving)
 
 
-@rule(severity=Severity.HIGH, needs={Kind.NODE, Kind.POD, Kind.DAEMONSET, Kind.NODEPOOL, Kind.NODECLAIM}, since="0.1.0")
+@rule(severity=Severity.HIGH, needs={Kind.NODE, Kind.POD, Kind.DAEMONSET, Kind.NODEPOOL, Kind.NODECLAIM}, since="0.1.0", judges_ages=False)
 def daemonset_nodepool_mismatch(snapshot: Snapshot, *, minimum_share: float = 0.02) -> Iterator[Finding]:
     """DaemonSet pods run on nodes of a NodePool that Karpenter thinks they cannot run on."""
     for daemonset in snapshot.daemonsets:

@@ -1,7 +1,7 @@
 """Nodes that were born together die together: expiry has no jitter and no budget."""
 
 import shlex
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -13,6 +13,8 @@ from karpenter_check.scheduling.nomination import node_ref
 from karpenter_check.snapshot import Kind, Node, NodeClaim, Pod, Snapshot
 from karpenter_check.snapshot.duration import spoken
 
+_REPLICATING = {"ReplicaSet", "StatefulSet", "ReplicationController", "CloneSet"}
+"""Controllers whose pods are replicas of each other; a Job's or a workflow's are not, and come to their own end."""
 _VITAL_NAMES = ("coredns", "kube-dns", "node-local-dns", "webhook")
 
 
@@ -37,25 +39,47 @@ def node_expiry_herd(
     by_pool: dict[str, list[_Expiring]] = defaultdict(list)
     for entry in expiring:
         by_pool[entry.claim.nodepool].append(entry)
+    alive_in = Counter(claim.nodepool for claim in snapshot.nodeclaims if not claim.metadata.deletion_timestamp)
+    workloads = list(_doomed(snapshot, expiring, window))
+    told: set[str] = set()
     for nodepool, entries in by_pool.items():
-        alive = [claim for claim in snapshot.nodeclaims if claim.nodepool == nodepool and not claim.metadata.deletion_timestamp]
+        alive = alive_in[nodepool]
         soon = [entry for entry in entries if entry.due - snapshot.taken_at <= fail_within]
         herds = (_largest_herd(some, window) for some in (soon, entries))  # a herd that is near counts before a larger one later
-        many = (herd for herd in herds if len(herd) >= minimum_nodes or len(herd) >= max(3, minimum_share * len(alive)))
+        many = (herd for herd in herds if len(herd) >= minimum_nodes or len(herd) >= max(3, minimum_share * alive))
         if herd := next(many, None):
-            yield _pool_finding(snapshot, nodepool, herd, len(alive), fail_within)
-    for owner, pods in _replicated(snapshot):
-        due = {entry.node.name: entry for entry in expiring}
-        hosts = sorted(
-            (due[name] for name in {pod.node_name for pod in pods} & due.keys()), key=lambda entry: (entry.due, entry.claim.name)
-        )
-        if hosts and all(pod.node_name in due for pod in pods) and hosts[-1].due - hosts[0].due <= window:
+            nodes = {entry.node.name for entry in herd}
+            told |= nodes
+            with_it = sum(all(host.node.name in nodes for host in hosts) for _, _, hosts in workloads)
+            yield _pool_finding(snapshot, nodepool, herd, alive, with_it, fail_within)
+    for owner, pods, hosts in workloads:
+        if _vital(owner) or not all(host.node.name in told for host in hosts):  # the others go with a herd that is told already
             yield _workload_finding(snapshot, owner, pods, hosts, fail_within)
 
 
+def _doomed(
+    snapshot: Snapshot, expiring: Sequence[_Expiring], window: timedelta
+) -> Iterator[tuple[Ref, Sequence[Pod], Sequence[_Expiring]]]:
+    """The workloads of which every replica is on a node that expires inside one window, and those nodes, soonest first."""
+    due = {entry.node.name: entry for entry in expiring}
+    for owner, pods in _replicated(snapshot):
+        names = {pod.node_name for pod in pods}
+        if names <= due.keys():
+            hosts = sorted((due[name] for name in names), key=lambda entry: (entry.due, entry.claim.name))
+            if hosts[-1].due - hosts[0].due <= window:
+                yield owner, pods, hosts
+
+
+def _vital(owner: Ref) -> bool:
+    """Whether the cluster itself stops without it, as far as its namespace and name tell."""
+    return owner.namespace == "kube-system" or any(word in owner.name for word in _VITAL_NAMES)
+
+
 def _expiring(snapshot: Snapshot, within: timedelta) -> Iterator[_Expiring]:
+    """The nodes whose forceful expiry lies ahead. Claims of v1beta1, which carry none themselves, expire gracefully, by budgets."""
     for claim in snapshot.nodeclaims:
-        due, node = expiry(snapshot, claim), snapshot.node_of_nodeclaim.get(claim.name)
+        due = expiry(snapshot, claim) if claim.spec.expire_after else None
+        node = snapshot.node_of_nodeclaim.get(claim.name)
         if due and node and not claim.metadata.deletion_timestamp and timedelta() <= due - snapshot.taken_at <= within:
             yield _Expiring(due, claim, node)
 
@@ -73,11 +97,11 @@ def _largest_herd(entries: Sequence[_Expiring], window: timedelta) -> Sequence[_
 
 
 def _replicated(snapshot: Snapshot) -> Iterator[tuple[Ref, list[Pod]]]:
-    """Workloads with two and more pods, none of them Pending, that are there to stay: no DaemonSets, no Jobs, no bare pods."""
+    """Workloads with two and more pods, none of them Pending, whose pods stand in for each other."""
     pods_of: dict[Ref, list[Pod]] = defaultdict(list)
     for pod in snapshot.pods:
         controller = pod.metadata.controller
-        if pod.active and controller and controller.kind not in {"DaemonSet", "Job", "Node"}:
+        if pod.active and controller and controller.kind in _REPLICATING:
             pods_of[snapshot.owner(pod)].append(pod)
     for owner, pods in pods_of.items():
         desired = snapshot.desired_replicas(owner)
@@ -118,7 +142,9 @@ def _stagger(nodepool: str) -> Fix:
     )
 
 
-def _pool_finding(snapshot: Snapshot, nodepool: str, herd: Sequence[_Expiring], alive: int, fail_within: timedelta) -> Finding:
+def _pool_finding(
+    snapshot: Snapshot, nodepool: str, herd: Sequence[_Expiring], alive: int, workloads: int, fail_within: timedelta
+) -> Finding:
     pool = Ref("NodePool", nodepool, "karpenter.sh/v1")
     pods = sum(
         1 for entry in herd for pod in snapshot.pods_on_node.get(entry.node.name, ()) if pod.active and not pod.daemonset_uid
@@ -131,7 +157,7 @@ def _pool_finding(snapshot: Snapshot, nodepool: str, herd: Sequence[_Expiring], 
         severity=_severity(snapshot, herd[0].due, fail_within, vital=False),
         message=f"{len(herd)} of {nodepool}'s {alive} nodes expire {_when(snapshot, herd)}",
         why="expiry is forceful: exact to the second, without jitter, bound by no disruption budget, and nothing is bought beforehand",
-        cost=f"{pods} pods run there" if pods != 1 else "1 pod runs there",
+        cost=_cost(pods, workloads),
         impact=Impact(nodes=len(herd), pods=pods, share=round(len(herd) / alive, 2)),
         evidence=_evidence(herd),
         occurrences=_occurrences(herd),
@@ -142,8 +168,15 @@ def _pool_finding(snapshot: Snapshot, nodepool: str, herd: Sequence[_Expiring], 
     )
 
 
+def _cost(pods: int, workloads: int) -> str:
+    if not pods:
+        return ""
+    run = f"{pods} pods run there" if pods != 1 else "1 pod runs there"
+    return run + (f"; {workloads} workload{'s lose' if workloads != 1 else ' loses'} every replica" if workloads else "")
+
+
 def _made_together(hosts: Sequence[_Expiring], nodepools: Sequence[str]) -> str:
-    lives = sorted({entry.claim.spec.expire_after or "of its NodePool" for entry in hosts})
+    lives = sorted({entry.claim.spec.expire_after for entry in hosts})
     if len(hosts) == 1:
         return f"one NodeClaim of {nodepools[0]} holds them all; its expireAfter is {lives[0]}"
     return f"their NodeClaims of {' and '.join(nodepools)} end together; expireAfter {' and '.join(lives)}"
@@ -153,14 +186,13 @@ def _workload_finding(
     snapshot: Snapshot, owner: Ref, pods: Sequence[Pod], hosts: Sequence[_Expiring], fail_within: timedelta
 ) -> Finding:
     nodepools = sorted({entry.claim.nodepool for entry in hosts})
-    vital = owner.namespace == "kube-system" or any(word in owner.name for word in _VITAL_NAMES)
     where = "one node" if len(hosts) == 1 else f"{len(hosts)} nodes"
     return Finding(
         object=owner,
         owner=owner,
         nodepool=nodepools[0] if len(nodepools) == 1 else "",
         cause="replicas",
-        severity=_severity(snapshot, hosts[0].due, fail_within, vital=vital),
+        severity=_severity(snapshot, hosts[0].due, fail_within, vital=_vital(owner)),
         message=f"all {len(pods)} replicas of {owner.name} are on {where} that expire{'s' * (len(hosts) == 1)} {_when(snapshot, hosts)}",
         why=_made_together(hosts, nodepools),
         impact=Impact(nodes=len(hosts), pods=len(pods)),

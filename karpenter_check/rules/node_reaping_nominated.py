@@ -38,13 +38,18 @@ class _Kept:
 
 @rule(severity=Severity.HIGH, needs={Kind.NODE, Kind.POD, Kind.NODEPOOL, Kind.NODECLAIM, Kind.EVENT}, since="0.1.0")
 def node_reaping_nominated(
-    snapshot: Snapshot, *, warn_count: int = 3, fail_after: timedelta = timedelta(minutes=10)
+    snapshot: Snapshot,
+    *,
+    warn_count: int = 3,
+    warn_after: timedelta = timedelta(minutes=2),
+    fail_after: timedelta = timedelta(minutes=10),
 ) -> Iterator[Finding]:
     """A node that Karpenter would take away is kept by the nomination of a pod that never comes."""
     holders: dict[str, list[Nominee]] = defaultdict(list)
     for nominee in nominees(snapshot).values():
         node, last = target_node(snapshot, nominee), nominee.latest.last_seen
-        if node and last and snapshot.taken_at - last <= _LIVE and _comes_again(snapshot, nominee, node):
+        waited = snapshot.taken_at - nominee.since >= warn_after
+        if node and last and waited and snapshot.taken_at - last <= _LIVE and _comes_again(snapshot, nominee, node):
             holders[node.name].append(nominee)
     kept: dict[tuple[str, str], list[_Kept]] = defaultdict(list)
     for name, pods in sorted(holders.items()):
@@ -71,11 +76,12 @@ def _kept(snapshot: Snapshot, node: Node, pods: Sequence[Nominee], warn_count: i
     block = _standing_block(snapshot, {node.name, claim.name if claim else node.name}, warn_count)
     if not (wanted and block and block.first_seen):
         return None
-    lasting = snapshot.taken_at - block.first_seen >= fail_after
+    longest = tuple(sorted(pods, key=lambda entry: (entry.since, entry.pod.metadata.namespace, entry.pod.metadata.name)))
+    since = max(block.first_seen, longest[0].since)  # what blocked it before was another pod, which has come or gone
+    lasting = snapshot.taken_at - since >= fail_after
     unsure = wanted.reason == UNDERUTILIZED
     severity = Severity.HIGH.lowered(0 if lasting and not unsure else 1 if lasting else 2)
-    longest = tuple(sorted(pods, key=lambda entry: (entry.since, entry.pod.metadata.namespace, entry.pod.metadata.name)))
-    return _Kept(node, wanted, longest, obstacle(snapshot, longest[0]), block, block.first_seen, severity)
+    return _Kept(node, wanted, longest, obstacle(snapshot, longest[0]), block, since, severity)
 
 
 def _standing_block(snapshot: Snapshot, names: set[str], warn_count: int) -> Event | None:
@@ -127,7 +133,7 @@ def _finding(snapshot: Snapshot, nodepool: str, cause: str, nodes: Sequence[_Kep
         fix=(
             Fix(
                 "fix", f"kubectl describe pod -n {shlex.quote(pod.namespace)} {shlex.quote(pod.name)}",
-                text="remove what keeps the pod from its node, or the pod; the node then goes by itself",
+                text="remove what keeps the pod from its node, or the pod; the node then goes by itself, unless something else blocks it, too",
                 risk="restarting Karpenter frees the node only until it nominates again",
             ),
             Fix("verify", f"karpenter-check scan --select node-reaping-nominated --nodepool {shlex.quote(nodepool)}"),

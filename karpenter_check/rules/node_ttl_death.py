@@ -2,7 +2,7 @@
 
 import shlex
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -27,7 +27,7 @@ class _Death:
     hangs: bool
 
 
-@rule(severity=Severity.INFO, needs={Kind.NODE, Kind.POD, Kind.NODEPOOL, Kind.NODECLAIM}, since="0.1.0")
+@rule(severity=Severity.INFO, needs={Kind.NODE, Kind.POD, Kind.NODEPOOL, Kind.NODECLAIM, Kind.PODDISRUPTIONBUDGET}, since="0.1.0")
 def node_ttl_death(
     snapshot: Snapshot,
     *,
@@ -36,44 +36,58 @@ def node_ttl_death(
 ) -> Iterator[Finding]:
     """Nodes are terminating because their expireAfter ran out."""
     deaths: dict[tuple[str, str], list[_Death]] = defaultdict(list)
+    placed = _placed(snapshot)
     for claim in snapshot.nodeclaims:
         if claim.metadata.deletion_timestamp and died_of_expiry(snapshot, claim):
-            death = _death(snapshot, claim, claim.metadata.deletion_timestamp, blocked_after, hangs_after)
+            death = _death(snapshot, claim, claim.metadata.deletion_timestamp, placed, blocked_after, hangs_after)
             deaths[claim.nodepool, HANGS if death.hangs else DRAINS].append(death)
     for (nodepool, cause), found in deaths.items():
         yield _finding(snapshot, nodepool, cause, sorted(found, key=lambda death: (death.deleted, death.claim.name)))
 
 
-def _death(snapshot: Snapshot, claim: NodeClaim, deleted: datetime, blocked_after: timedelta, hangs_after: timedelta) -> _Death:
+def _death(
+    snapshot: Snapshot,
+    claim: NodeClaim,
+    deleted: datetime,
+    placed: Mapping[str, set[str]],
+    blocked_after: timedelta,
+    hangs_after: timedelta,
+) -> _Death:
     """A drain hangs where a pod that never leaves holds it and nothing will force it, or where it takes longer than it may."""
     held = held_pods(snapshot, claim.status.node_name)
     draining, end = snapshot.taken_at - deleted, forced_end(claim)
     stuck = end is None and draining >= blocked_after and any(entry.for_ever for entry in held)
     late = bool(held) and draining >= (hangs_after if end is None else max(hangs_after, end - deleted + timedelta(minutes=5)))
-    return _Death(claim, deleted, held, _evicted(snapshot, claim), stuck or late)
+    return _Death(claim, deleted, held, _evicted(snapshot, claim, placed), stuck or late)
 
 
-def _evicted(snapshot: Snapshot, claim: NodeClaim) -> tuple[Event, ...]:
+def _placed(snapshot: Snapshot) -> Mapping[str, set[str]]:
+    """The UIDs of the pods that events place on each NodeClaim or node, by its name."""
+    placed: dict[str, set[str]] = defaultdict(set)
+    for event in snapshot.events_by_reason.get("Nominated", ()):
+        if target := nomination(event):
+            placed[target.nodeclaim].add(event.involved_object.uid)
+    for event in snapshot.events_by_reason.get("Scheduled", ()):
+        placed[assignment(event)].add(event.involved_object.uid)
+    return placed
+
+
+def _evicted(snapshot: Snapshot, claim: NodeClaim, placed: Mapping[str, set[str]]) -> tuple[Event, ...]:
     """The events of pods that were evicted by force since the deletion, as far as other events tell that they were here.
 
     The reason is `Forceful Termination` where no graceful disruption was under way (`terminator/events`, 1.2 and later).
     """
-    nominated = (event for event in snapshot.events_by_reason.get("Nominated", ()) if event.involved_object.uid)
-    placed = {event.involved_object.uid for event in nominated if (target := nomination(event)) and target.nodeclaim == claim.name}
-    bound = {
-        event.involved_object.uid
-        for event in snapshot.events_by_reason.get("Scheduled", ())
-        if assignment(event) == claim.status.node_name
-    }
-    here = {pod.metadata.uid for pod in snapshot.pods_on_node.get(claim.status.node_name, ())}
+    node, deleted = claim.status.node_name, claim.metadata.deletion_timestamp
+    here = {pod.metadata.uid for pod in snapshot.pods_on_node.get(node, ())}
+    here |= placed.get(claim.name, set()) | (placed.get(node, set()) if node else set())
     return tuple(
         event
         for event in snapshot.events_by_reason.get("Evicted", ())
-        if "forceful termination" in event.message.lower()
-        and event.involved_object.uid in placed | bound | here
-        and (seen := event.last_seen)
-        and (deleted := claim.metadata.deletion_timestamp)
-        and seen >= deleted
+        if event.involved_object.uid in here
+        and "forceful termination" in event.message.lower()
+        and event.last_seen
+        and deleted
+        and event.last_seen >= deleted
     )
 
 
@@ -88,7 +102,8 @@ def _finding(snapshot: Snapshot, nodepool: str, cause: str, deaths: Sequence[_De
     some = "terminating since its" if len(deaths) == 1 else f"{len(deaths)} nodes terminating since their"
     message = f"{some} expireAfter {lived} ran out {ago} ago"
     if cause == HANGS:
-        message += f"; the drain hangs on {pods} pod{'s' * (pods != 1)}"
+        holding = sum(bool(entry.by) for death in deaths for entry in death.held) or pods
+        message += f"; the drain hangs on {holding} pod{'s' * (holding != 1)}"
     return Finding(
         object=node_ref(claim.status.node_name) if len(deaths) == 1 and claim.status.node_name else pool,
         owner=pool,
@@ -121,12 +136,17 @@ def _lived(snapshot: Snapshot, claim: NodeClaim) -> str:
 
 def _why(claim: NodeClaim, death: _Death, culprit: Held | None) -> str:
     end = forced_end(claim)
-    limit = f"forced end {end:%Y-%m-%d %H:%M:%SZ}" if end else "no terminationGracePeriod, so it drains for ever"
+    limit = f"forced end {end:%Y-%m-%d %H:%M:%SZ}" if end else "no terminationGracePeriod, so nothing ends it by force"
     if culprit:
-        return f"{pod_ref(culprit.pod)} is kept by {culprit.by}; {limit}"
+        for_ever = end is None and culprit.for_ever
+        return f"{pod_ref(culprit.pod)} is kept by {culprit.by}; {'no terminationGracePeriod, so it drains for ever' if for_ever else limit}"
     if death.held:
-        on_their_way = f"{len(death.held)} pods are on their way out" if len(death.held) > 1 else "1 pod is on its way out"
-        return f"{on_their_way}; {limit}"
+        left = (
+            f"{len(death.held)} pods are left, and nothing that was seen keeps them"
+            if len(death.held) > 1
+            else "1 pod is left, and nothing that was seen keeps it"
+        )
+        return f"{left} there; {limit}"
     return f"deleted at creation + expireAfter, with no other reason given; {limit}"
 
 
@@ -154,7 +174,7 @@ def _fix(claim: NodeClaim, nodepool: str, culprit: Held | None, *, hangs: bool) 
         command = f"kubectl delete pod -n {shlex.quote(metadata.namespace)} {shlex.quote(metadata.name)}"
         said = "the pod asked not to be disturbed" if _annotated(culprit) else "this goes around its PodDisruptionBudget"
         yield Fix("stop", command, risk=f"{said}: ask its owner first; a bare pod is not made again")
-    if claim.termination_grace_period is None and claim.spec.expire_after:  # v1beta1 has neither field
+    if hangs and claim.termination_grace_period is None and claim.spec.expire_after:  # v1beta1 has neither field
         patch = shlex.quote('{"spec":{"template":{"spec":{"terminationGracePeriod":"24h"}}}}')
         yield Fix(
             "fix",

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from karpenter_check.finding import Blame, Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, clip, earliest
 from karpenter_check.rule import rule
+from karpenter_check.scheduling.node import repelled
 from karpenter_check.scheduling.nomination import (
     Nominee,
     Obstacle,
@@ -16,10 +17,11 @@ from karpenter_check.scheduling.nomination import (
     nominees,
     obstacle,
     pod_ref,
+    target_node,
     target_nodepool,
 )
 from karpenter_check.scheduling.purchases import Preemptions, Purchases, preemptions, purchases
-from karpenter_check.snapshot import Kind, Snapshot
+from karpenter_check.snapshot import Kind, NodeClaim, Snapshot
 from karpenter_check.snapshot.duration import spoken
 
 _IN_SHORT = {
@@ -104,6 +106,8 @@ def _judge(
     waited = snapshot.taken_at - since
     if waited < (warn_after_for_new_nodes if why.reason in _YOUNG_TARGET else warn_after):
         return None
+    if why.reason is Reason.TARGET_GONE and snapshot.covered(Kind.NODECLAIM).reason:
+        return None  # some NodeClaims could not be read, and this may be one of them
     return _Waiting(nominee, why, nominee.since, long=waited >= fail_after)
 
 
@@ -201,12 +205,19 @@ def _pending(snapshot: Snapshot, owner: Ref, nodepool: str, reason: Reason, pods
             for entry in pods
         ),
         since=worst.since,
-        fix=(Fix("fix", **_remedy(reason, worst)), _verify(owner)),
+        fix=(Fix("fix", **_remedy(snapshot, reason, worst)), _verify(owner)),
         blames=tuple(Blame(culprit) for culprit in worst.obstacle.culprits if culprit not in {owner, pod_ref(worst.nominee.pod)}),
     )
 
 
-def _remedy(reason: Reason, waiting: _Waiting) -> dict[str, str]:
+def _passing(snapshot: Snapshot, waiting: _Waiting) -> bool:
+    """Whether a taint of Karpenter's or Kubernetes' own keeps the pod off: it says that the node goes or is ill, and must not be tolerated."""
+    node = target_node(snapshot, waiting.nominee)
+    keys = [taint.key for taint in repelled(waiting.nominee.pod.shape, node)] if node else []
+    return any(key.startswith(("karpenter.sh/", "node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")) for key in keys)
+
+
+def _remedy(snapshot: Snapshot, reason: Reason, waiting: _Waiting) -> dict[str, str]:
     """What helps, by cause: a command or words, and what it risks."""
     pod, claim = waiting.nominee.pod, shlex.quote(waiting.nominee.nodeclaim)
     if reason is Reason.OTHER_SCHEDULER:
@@ -217,10 +228,10 @@ def _remedy(reason: Reason, waiting: _Waiting) -> dict[str, str]:
             "text": f'or start the scheduler "{pod.scheduler_name}"',
             "risk": "a bare pod is not made again" if bare else "its owner makes it again, with the same schedulerName",
         }
-    if reason in _YOUNG_TARGET:
+    if reason in _YOUNG_TARGET or (reason is Reason.TAINT and _passing(snapshot, waiting)):
         return {
             "command": f"kubectl describe nodeclaim {claim}",
-            "text": "mend what its conditions name; kubectl delete nodeclaim makes Karpenter buy another",
+            "text": "mend what its conditions name, or what holds its drain; kubectl delete nodeclaim makes Karpenter buy another",
         }
     words = {
         Reason.TARGET_GONE: "look for why the NodeClaim went: capacity, registration, expiry; Karpenter buys again at its next round",
@@ -238,6 +249,12 @@ def _remedy(reason: Reason, waiting: _Waiting) -> dict[str, str]:
     }
 
 
+def _emptiness(claim: NodeClaim) -> Evidence:
+    last = claim.status.last_pod_event_time
+    said = f"{last:%Y-%m-%dT%H:%M:%SZ}: a pod came and went" if last else "none: no pod ever came"
+    return Evidence(Ref("NodeClaim", claim.name, "karpenter.sh/v1"), "status.lastPodEventTime", said)
+
+
 def _bought(snapshot: Snapshot, entry: Purchases) -> Finding:
     """Nodes bought for pods that wait, or that went elsewhere."""
     elsewhere = not entry.waiting
@@ -253,7 +270,7 @@ def _bought(snapshot: Snapshot, entry: Purchases) -> Finding:
         message=f"{_spending(entry)}, none of them occupied; {what}",
         why=f"Karpenter bought {len(entry.nodeclaims)} nodes of {entry.nodepool} for its pods{_replicas(snapshot, entry.owner)}; {what}",
         impact=Impact(nodes=len(entry.nodeclaims), pods=len(entry.waiting), nodeclaims=len(entry.nodeclaims)),
-        evidence=(Evidence(Ref("NodeClaim", entry.nodeclaims[-1].name, "karpenter.sh/v1"), "status.lastPodEventTime", "none: no pod ever came"),),
+        evidence=(_emptiness(entry.nodeclaims[-1]),),
         occurrences=tuple(
             Occurrence(Ref("NodeClaim", claim.name, "karpenter.sh/v1"), claim.metadata.uid, claim.status.node_name, reason, claim.metadata.creation_timestamp)
             for claim in entry.nodeclaims

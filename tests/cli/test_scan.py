@@ -15,8 +15,13 @@ from click.testing import CliRunner, Result
 from karpenter_check import __version__
 from karpenter_check.cli import group
 from karpenter_check.cli.scan_types import FORMATS, PROMETHEUS, SEVERITIES
-from karpenter_check.finding import Severity
+from karpenter_check.cli.selection import Selection
+from karpenter_check.finding import Finding, Occurrence, Ref, Severity
 from karpenter_check.reports import Format
+from karpenter_check.rules.node_expiry_herd import node_expiry_herd
+from karpenter_check.scan import Report
+from karpenter_check.scan import Result as Judged
+from tests.build import a_cluster, a_node
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 KINDS = (
@@ -272,3 +277,31 @@ def test_an_error_shows_hostile_text_as_text_cut_with_a_count() -> None:
     assert result.stderr.count("\n") == 1
     assert r"\x1b[31m" in result.stderr
     assert result.stderr.endswith(" characters)\n")
+
+
+def test_a_finding_across_nodepools_is_shown_for_each_of_them() -> None:
+    def answer(nodepool: str) -> list[str]:
+        report = Report(snapshot, results=(Judged(node_expiry_herd, finding, "v1:0"),))
+        return [result.fingerprint for result in Selection(nodepools=frozenset({nodepool})).apply(report).results]
+
+    snapshot = a_cluster(a_node("n1", pool="a"), a_node("n2", pool="b"))
+    web = Ref("Deployment", "web", "apps/v1", "shop")
+    places = tuple(Occurrence(Ref("Node", name, "v1"), node=name) for name in ("n1", "n2"))
+    finding = Finding(object=web, owner=web, cause="replicas", message="", occurrences=places)
+
+    assert (answer("a"), answer("b"), answer("c")) == (["v1:0"], ["v1:0"], [])
+
+
+def test_a_finding_is_shown_for_the_namespace_of_a_pod_that_it_happens_to() -> None:
+    pool = Ref("NodePool", "a", "karpenter.sh/v1")
+    finding = Finding(object=pool, owner=pool, cause="c", message="", occurrences=(Occurrence(Ref("Pod", "web", "v1", "shop")),))
+    report = Report(a_cluster(), results=(Judged(node_expiry_herd, finding, "v1:0"),))
+
+    assert [len(Selection(namespaces=frozenset({name})).apply(report).results) for name in ("shop", "data")] == [1, 0]
+
+
+def test_input_without_a_time_leaves_what_judges_ages_unchecked() -> None:
+    result = scan("-f", "-", "--complete", input=b'{"kind":"List","apiVersion":"v1","items":[]}')
+
+    assert result.stdout.splitlines()[-1] == "no findings; 1 of 6 rules checked; nothing suppressed"
+    assert "node-ttl-death: nothing in the input carries a time, and it judges ages; --at TIME sets one" in result.stdout

@@ -1,10 +1,13 @@
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from karpenter_check.finding import Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity
 from karpenter_check.rules.node_expiry_herd import node_expiry_herd
-from karpenter_check.snapshot import Snapshot
+from karpenter_check.snapshot import NodePool, Snapshot
+from karpenter_check.snapshot.metadata import Metadata, OwnerReference
+from karpenter_check.snapshot.nodepool import Disruption, NodePoolSpec
 from karpenter_check.snapshot.pod import PodObject
 from tests.build import (
     Owner,
@@ -269,3 +272,30 @@ def test_daemonsets_and_bare_pods_are_no_replicas() -> None:
     )
 
     assert found(cluster) == []
+
+
+def test_workloads_that_go_with_a_herd_are_counted_there_and_told_only_if_they_are_vital() -> None:
+    web, dns = a_deployment("web", replicas=2), a_deployment("coredns", namespace="kube-system", replicas=2)
+    things = nodes_of_age("23h", "23h", "23h", "23h", "23h")
+    pods = [*replicas(web, "default-n1", "default-n2"), *replicas(dns, "default-n1", "default-n2")]
+    first, second = found(a_cluster(*things, web, dns, *pods))
+
+    assert (first.object, first.cost) == (POOL, "4 pods run there; 2 workloads lose every replica")
+    assert (second.object, second.severity) == (Ref("Deployment", "coredns", "apps/v1", "kube-system"), Severity.HIGH)
+
+
+def test_claims_of_v1beta1_expire_gracefully() -> None:
+    nodepool = NodePool(Metadata("default"), NodePoolSpec(disruption=Disruption(expire_after="24h")))
+    things = nodes_of_age("23h", "23h", "23h", "23h", "23h", expire_after="")
+
+    assert found(a_cluster(nodepool, *things)) == []
+
+
+def test_the_pods_of_a_workflow_are_no_replicas() -> None:
+    workflow = (OwnerReference("Workflow", "etl", "uid-etl", "argoproj.io/v1alpha1", controller=True),)
+    pods = []
+    for name in ("etl-1", "etl-2"):
+        pod = a_pod(name, on="default-n1")
+        pods.append(replace(pod, metadata=replace(pod.metadata, owner_references=workflow)))
+
+    assert found(a_cluster(*nodes_of_age("23h"), *pods)) == []

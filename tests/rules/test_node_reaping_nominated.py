@@ -98,7 +98,7 @@ def test_an_empty_node_that_a_nomination_keeps_is_found() -> None:
                 Fix(
                     "fix",
                     "kubectl describe pod -n shop ghost",
-                    text="remove what keeps the pod from its node, or the pod; the node then goes by itself",
+                    text="remove what keeps the pod from its node, or the pod; the node then goes by itself, unless something else blocks it, too",
                     risk="restarting Karpenter frees the node only until it nominates again",
                 ),
                 Fix("verify", "karpenter-check scan --select node-reaping-nominated --nodepool default"),
@@ -235,6 +235,30 @@ def test_fail_after_sets_from_when_it_is_high() -> None:
 
 def test_a_lone_event_is_life() -> None:
     assert found(held(block=blocked(first="1m", times=1))) == []
+
+
+@pytest.mark.parametrize("age", ["4s", "1m59s"])
+def test_a_stream_of_pods_that_come_and_go_is_a_busy_node(age: str) -> None:
+    job = a_pod("job-99", age=age)
+    nomination = nominated(job, to="default-n1", node="n1", first=age)
+    cluster = a_cluster(EMPTY, a_node("n1"), a_reapable_claim(), job, nomination, blocked(first="2h", times=40))
+
+    assert found(cluster) == []
+
+
+def test_a_pod_keeps_the_node_only_since_it_was_nominated() -> None:
+    young = a_pod("young", age="3m", scheduler="batch-scheduler")
+    nomination = nominated(young, to="default-n1", node="n1", first="3m", last="1m", times=2)
+    (finding,) = found(a_cluster(EMPTY, a_node("n1"), a_reapable_claim(), young, nomination, blocked(first="2h", times=40)))
+
+    assert (finding.severity, finding.message) == (
+        Severity.LOW,
+        "should be gone as Empty; kept for 3m by the nomination of Pod shop/young",
+    )
+
+
+def test_warn_after_sets_how_long_a_pod_must_be_nominated() -> None:
+    assert list(node_reaping_nominated(held(), warn_after=timedelta(minutes=16))) == []
 
 
 def test_warn_count_sets_how_often_it_must_be_said() -> None:

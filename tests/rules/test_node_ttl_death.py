@@ -66,7 +66,7 @@ def test_a_node_that_drains_since_its_time_to_live_ran_out_is_found() -> None:
             cause="expired",
             confidence=Confidence.LIKELY,
             message="terminating since its expireAfter 24h ran out 2m ago",
-            why="1 pod is on its way out; forced end 2026-11-22 11:58:00Z",
+            why="1 pod is left, and nothing that was seen keeps it there; forced end 2026-11-22 11:58:00Z",
             cost="0 pods evicted by force, 1 still there",
             impact=Impact(nodes=1, pods=1),
             evidence=(
@@ -101,7 +101,7 @@ def test_a_drain_that_hangs_on_a_pod_that_says_do_not_disrupt_is_found() -> None
             cause="drain-hangs",
             severity=Severity.HIGH,
             confidence=Confidence.LIKELY,
-            message="terminating since its expireAfter 24h ran out 10m ago; the drain hangs on 2 pods",
+            message="terminating since its expireAfter 24h ran out 10m ago; the drain hangs on 1 pod",
             why='Pod shop/pinned is kept by karpenter.sh/do-not-disrupt: "true"; no terminationGracePeriod, so it drains for ever',
             cost="1 pod evicted by force, 2 still there",
             impact=Impact(nodes=1, pods=3),
@@ -318,3 +318,13 @@ def test_a_workloads_pods_are_named_by_the_one_that_never_leaves() -> None:
     )
 
     assert [finding.fix[0].command for finding in found(cluster)] == ["kubectl delete pod -n shop web-2"]
+
+
+def test_an_expiry_that_nothing_holds_up_does_not_drain_for_ever() -> None:
+    (finding,) = found(a_cluster(a_node("n1", age="24h", deleted="1m"), an_expired_claim("1m", grace="")))
+
+    assert (
+        finding.why
+        == "deleted at creation + expireAfter, with no other reason given; no terminationGracePeriod, so nothing ends it by force"
+    )
+    assert finding.fix == (VERIFY,)

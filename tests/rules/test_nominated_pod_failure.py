@@ -1,3 +1,4 @@
+import dataclasses
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -7,7 +8,7 @@ from msgspec.structs import replace
 from karpenter_check.finding import Blame, Confidence, EventEvidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity
 from karpenter_check.rules.nominated_pod_failure import nominated_pod_failure
 from karpenter_check.scheduling.nomination import Reason
-from karpenter_check.snapshot import NodeClaim, Snapshot
+from karpenter_check.snapshot import Coverage, Kind, NodeClaim, Snapshot, Status
 from karpenter_check.snapshot.pod import PodObject
 from karpenter_check.snapshot.workload import Deployment
 from tests.build import (
@@ -570,3 +571,26 @@ def test_nodes_that_still_boot_are_not_bought_in_vain() -> None:
     pods = replicas_elsewhere(web)
 
     assert found(bought_for(pods, among=[a_node("old"), web, *pods], initialized=False)) == []
+
+
+@pytest.mark.parametrize("taint", ["karpenter.sh/disrupted:NoSchedule", "node.kubernetes.io/disk-pressure:NoSchedule"])
+def test_a_taint_that_says_that_the_node_goes_or_is_ill_is_not_to_be_tolerated(taint: str) -> None:
+    (finding,) = found(waiting(a_node("n1", taints=[taint])))
+
+    assert (finding.cause, finding.fix[0]) == (
+        "taint",
+        Fix(
+            "fix",
+            "kubectl describe nodeclaim default-n1",
+            text="mend what its conditions name, or what holds its drain; kubectl delete nodeclaim makes Karpenter buy another",
+        ),
+    )
+
+
+def test_a_target_that_may_be_among_the_unreadable_claims_is_not_called_gone() -> None:
+    pod = a_pod("web", age="20m")
+    cluster = a_cluster(pod, nominated(pod, to="default-gone1", first="15m"))
+    partial = Coverage(Status.PARTIAL, 0, "1 could not be read")
+    unread = dataclasses.replace(cluster, coverage={**cluster.coverage, Kind.NODECLAIM: partial})
+
+    assert ([finding.cause for finding in found(cluster)], found(unread)) == (["target_gone"], [])
