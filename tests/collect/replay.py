@@ -8,8 +8,8 @@ from binascii import Error as Base64Error
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from email.message import Message
 from email.utils import format_datetime
-from http.client import HTTPMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -81,7 +81,7 @@ class Request:
     method: str
     path: str
     query: Mapping[str, str]
-    headers: HTTPMessage
+    headers: "Message[str, str]"
     """A header that came several times is in it several times."""
 
 
