@@ -8,7 +8,7 @@ from rich.text import Text
 
 from karpenter_check.finding import Evidence, Fix, Ref, Severity
 from karpenter_check.reports.printable import printable
-from karpenter_check.reports.stories import consequences
+from karpenter_check.reports.stories import Stories
 from karpenter_check.scan import Report, Result
 from karpenter_check.snapshot.duration import spoken
 
@@ -45,7 +45,7 @@ def linked_slug(result: Result, *, links: bool) -> Text:
     return Text(result.rule.slug, style=f"link {result.rule.docs_url}" if links else "")
 
 
-def story(report: Report, root: Result, *, links: bool) -> Iterator[Line]:
+def story(report: Report, stories: Stories, root: Result, *, links: bool) -> Iterator[Line]:
     """The lines of a story."""
     finding = root.finding
     yield Line(_heading(report, root, f"{root.severity.upper():{_INDENT - 1}} ", links=links), "")
@@ -57,7 +57,7 @@ def story(report: Report, root: Result, *, links: bool) -> Iterator[Line]:
     yield from (labelled("said", line) for line in _said(report, finding.evidence))
     if where := _where(root):
         yield labelled("where", where)
-    yield from _told_under(report, root, links=links)
+    yield from _told_under(report, stories, root, links=links)
     yield from _steps(finding.fix)
 
 
@@ -75,13 +75,13 @@ def _object(report: Report, ref: Ref) -> str:
     return printable(str(ref)) + ("" if desired is None else f" ({desired} replica{'s' * (desired != 1)})")
 
 
-def _told_under(report: Report, root: Result, *, links: bool) -> Iterator[Line]:
-    for effect in consequences(report, root):
+def _told_under(report: Report, stories: Stories, root: Result, *, links: bool) -> Iterator[Line]:
+    for effect in stories.consequences(root):
         yield Line(_heading(report, effect, f"{effect.severity.upper()}  ", links=links), "  └ ")
         yield Line([Text(printable(effect.finding.message))])
         if effect.finding.why:
             yield Line([Text(printable(effect.finding.why), "dim")])
-        yield from _told_under(report, effect, links=links)
+        yield from _told_under(report, stories, effect, links=links)
 
 
 def _said(report: Report, evidence: tuple[Evidence, ...]) -> Iterator[str]:

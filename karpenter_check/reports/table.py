@@ -8,7 +8,7 @@ from rich.text import Text
 
 from karpenter_check.finding import Severity
 from karpenter_check.reports.printable import printable
-from karpenter_check.reports.stories import consequences, in_order, roots
+from karpenter_check.reports.stories import Stories, stories_of
 from karpenter_check.reports.story import STYLES, labelled, linked_slug, print_line, story
 from karpenter_check.reports.summary import last_line, not_checked
 from karpenter_check.scan import Report, Result
@@ -26,13 +26,14 @@ def render_table(report: Report, *, version: str, width: int, color: bool, every
         highlight=False, markup=False, emoji=False, legacy_windows=False,
     )  # fmt: skip
     console.print(Text(_header(report, version), style="dim"))
+    stories = stories_of(report)
     if report.results:
         console.print()
-        console.print(_table(report, wide=width >= _WIDE, links=color))
-    for root in roots(report):
-        if every_story or _serious(report, root):
+        console.print(_table(stories, wide=width >= _WIDE, links=color))
+    for root in stories.roots:
+        if every_story or _serious(stories, root):
             console.print()
-            for line in story(report, root, links=color):
+            for line in story(report, stories, root, links=color):
                 print_line(console, line, width)
     unchecked = list(not_checked(report))
     if unchecked:
@@ -57,18 +58,18 @@ def _header(report: Report, version: str) -> str:
     return ", ".join(parts)
 
 
-def _serious(report: Report, root: Result) -> bool:
+def _serious(stories: Stories, root: Result) -> bool:
     """Whether a finding, or one that is told under it, is high or worse."""
-    return root.severity.at_least(Severity.HIGH) or any(_serious(report, effect) for effect in consequences(report, root))
+    return root.severity.at_least(Severity.HIGH) or any(_serious(stories, effect) for effect in stories.consequences(root))
 
 
-def _table(report: Report, *, wide: bool, links: bool) -> Table:
+def _table(stories: Stories, *, wide: bool, links: bool) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("SEVERITY", no_wrap=True)
     for column in ("RULE", "OBJECT", "NODEPOOL") if wide else ("FINDING",):
         table.add_column(column, overflow="fold", no_wrap=column == "RULE")
     table.add_column("WHAT", overflow="fold")
-    for depth, result in in_order(report):
+    for depth, result in stories.in_order():
         finding = result.finding
         severity = Text("  " * (depth - 1) + "└ " if depth else "").append(result.severity.upper(), STYLES[result.severity])
         what = Text(printable(finding.message))
