@@ -26,10 +26,20 @@ def time_to_live(snapshot: Snapshot, nodeclaim: NodeClaim) -> timedelta | None:
     return duration(nodepool.spec.disruption.expire_after) if nodepool else None
 
 
+def _after(start: datetime | None, span: timedelta | None) -> datetime | None:
+    """The moment so long after the start; None where either is missing, or where it lies beyond the calendar: that is never."""
+    if start is None or span is None:
+        return None
+    try:
+        return start + span
+    except OverflowError:
+        return None
+
+
 def expiry(snapshot: Snapshot, nodeclaim: NodeClaim) -> datetime | None:
     """Creation of the NodeClaim (not of its Node) plus its time to live; Karpenter adds no jitter. None if it never expires."""
     created, lives = nodeclaim.metadata.creation_timestamp, time_to_live(snapshot, nodeclaim)
-    return created + lives if created and lives is not None else None
+    return _after(created, lives)
 
 
 def died_of_expiry(snapshot: Snapshot, nodeclaim: NodeClaim) -> bool:
@@ -53,4 +63,4 @@ def died_of_expiry(snapshot: Snapshot, nodeclaim: NodeClaim) -> bool:
 def forced_end(nodeclaim: NodeClaim) -> datetime | None:
     """When a claim that is being deleted has its pods deleted by force; None where it drains for ever."""
     deleted, grace = nodeclaim.metadata.deletion_timestamp, nodeclaim.termination_grace_period
-    return deleted + grace if deleted and grace is not None else None
+    return _after(deleted, grace)

@@ -1,4 +1,4 @@
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -6,7 +6,7 @@ from karpenter_check.disruption.expiry import died_of_expiry, expiry, forced_end
 from karpenter_check.snapshot import NodeClaim, NodePool, Snapshot
 from karpenter_check.snapshot.event import InvolvedObject
 from karpenter_check.snapshot.metadata import Condition, Metadata
-from karpenter_check.snapshot.nodepool import Disruption, NodePoolSpec
+from karpenter_check.snapshot.nodepool import Disruption, NodeClaimSpec, NodePoolSpec
 from tests.build import Thing, a_cluster, a_node, a_nodeclaim, ago, an_event
 
 V1BETA1_POOL = NodePool(Metadata("default"), NodePoolSpec(disruption=Disruption(expire_after="1h")))
@@ -116,3 +116,13 @@ def test_a_time_to_live_beyond_all_time_is_none() -> None:
     claim = a_nodeclaim(expire_after="99999999h")
 
     assert expiry(Snapshot(ago("0s"), nodeclaims=(claim,)), claim) is None
+
+
+@pytest.mark.parametrize("born", [datetime(9999, 12, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)])
+def test_a_time_beyond_the_calendar_is_none(born: datetime) -> None:
+    unending = NodeClaim(
+        Metadata("late", creation_timestamp=born, deletion_timestamp=born),
+        NodeClaimSpec(expire_after="2562047h", termination_grace_period="2562047h"),
+    )
+
+    assert (expiry(Snapshot(ago("0s"), nodeclaims=(unending,)), unending), forced_end(unending)) == (None, None)
