@@ -5,27 +5,29 @@ from datetime import datetime
 
 import msgspec
 
+from karpenter_check.snapshot.part import Timestamp
+
 
 class _Times(msgspec.Struct, rename="camel"):
     """Times alone; all else is skipped while parsing."""
 
 
 class _Written(_Times):
-    time: datetime | None = None
+    time: Timestamp | None = None
 
 
 class _Metadata(_Times):
-    creation_timestamp: datetime | None = None
+    creation_timestamp: Timestamp | None = None
     managed_fields: list[_Written] | None = None
 
 
 class _Condition(_Times):
-    last_transition_time: datetime | None = None
+    last_transition_time: Timestamp | None = None
 
 
 class _Span(_Times):
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
+    started_at: Timestamp | None = None
+    finished_at: Timestamp | None = None
 
 
 class _State(_Times):
@@ -45,15 +47,15 @@ class _Status(_Times):
 
 
 class _Series(_Times):
-    last_observed_time: datetime | None = None
+    last_observed_time: Timestamp | None = None
 
 
 class _Object(_Times):
     metadata: _Metadata | None = None
     status: _Status | None = None
-    first_timestamp: datetime | None = None
-    last_timestamp: datetime | None = None
-    event_time: datetime | None = None
+    first_timestamp: Timestamp | None = None
+    last_timestamp: Timestamp | None = None
+    event_time: Timestamp | None = None
     series: _Series | None = None
 
 
@@ -85,4 +87,4 @@ def newest_time(raw: msgspec.Raw | bytes) -> datetime | None:
         found = _DECODER.decode(raw)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return None
-    return max((time for time in _times(found) if time and time.tzinfo), default=None)
+    return max((time for time in _times(found) if time), default=None)

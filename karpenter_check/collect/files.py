@@ -14,6 +14,7 @@ from karpenter_check.collect.refusal import UnreadableInput
 from karpenter_check.collect.resources import kind_of
 from karpenter_check.collect.sources import Source, list_folder, read_source, split
 from karpenter_check.snapshot import LOOSE_MANIFESTS, NO_TIME, CollectionError, Coverage, Kind, Snapshot, Status, Version
+from karpenter_check.snapshot.part import Timestamp
 from karpenter_check.snapshot.version import parse_version
 
 SCHEMA = "karpenter-check/snapshot/v1"
@@ -33,7 +34,7 @@ class _Document(msgspec.Struct, rename="camel"):
 class _SnapshotFile(msgspec.Struct, rename="camel"):
     """Our own snapshot file."""
 
-    taken_at: datetime
+    taken_at: Timestamp
     lists: dict[str, msgspec.Raw]
     coverage: dict[Kind, Coverage] = {}
     cluster: str = ""

@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from typing import NamedTuple
 
-from karpenter_check.snapshot.part import Part
+from karpenter_check.snapshot.part import Part, Timestamp
 
 
 class InvolvedObject(Part, frozen=True):
@@ -26,13 +26,13 @@ class EventSeries(Part, frozen=True):
     """How an event of the newer recorder repeats."""
 
     count: int = 0
-    last_observed_time: datetime | None = None
+    last_observed_time: Timestamp | None = None
 
 
 class EventMetadata(Part, frozen=True):
     """`metadata` of an event; of it only the creation time, for events that carry no other."""
 
-    creation_timestamp: datetime | None = None
+    creation_timestamp: Timestamp | None = None
 
 
 class Event(Part, frozen=True):
@@ -44,9 +44,9 @@ class Event(Part, frozen=True):
     message: str = ""
     source: EventSource | None = None
     reporting_component: str = ""
-    first_timestamp: datetime | None = None
-    last_timestamp: datetime | None = None
-    event_time: datetime | None = None
+    first_timestamp: Timestamp | None = None
+    last_timestamp: Timestamp | None = None
+    event_time: Timestamp | None = None
     count: int | None = None
     series: EventSeries | None = None
 

@@ -1,11 +1,10 @@
 """Names, labels, owners, conditions: what every object of the API carries."""
 
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from karpenter_check.snapshot.part import Part
+from karpenter_check.snapshot.part import Part, Timestamp
 
 
 class Ref(Part, frozen=True):
@@ -49,8 +48,8 @@ class Metadata(Part, frozen=True):
     name: str = ""
     namespace: str = ""
     uid: str = ""
-    creation_timestamp: datetime | None = None
-    deletion_timestamp: datetime | None = None
+    creation_timestamp: Timestamp | None = None
+    deletion_timestamp: Timestamp | None = None
     labels: dict[str, str] = {}
     annotations: Annotations = Annotations()
     owner_references: tuple[OwnerReference, ...] = ()
@@ -84,7 +83,7 @@ class ManagedFields(Part, frozen=True):
     """An entry of `metadata.managedFields`: which labels and whether the taints were written by `manager`, and when."""
 
     manager: str = ""
-    time: datetime | None = None
+    time: Timestamp | None = None
     fields: Fields = msgspec.field(name="fieldsV1", default=Fields())
 
 
@@ -95,7 +94,7 @@ class Condition(Part, frozen=True):
     status: str
     reason: str = ""
     message: str = ""
-    last_transition_time: datetime | None = None
+    last_transition_time: Timestamp | None = None
 
 
 def condition(conditions: tuple[Condition, ...], of_type: str) -> Condition | None:

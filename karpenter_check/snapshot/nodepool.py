@@ -1,13 +1,13 @@
 """NodePools, NodeClaims and node classes, of karpenter.sh/v1 and v1beta1 alike."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 
 from karpenter_check.snapshot.duration import duration
 from karpenter_check.snapshot.metadata import Condition, Metadata, condition, is_true
 from karpenter_check.snapshot.node import NODEPOOL_LABEL, Taint
-from karpenter_check.snapshot.part import Part
+from karpenter_check.snapshot.part import Part, Timestamp
 from karpenter_check.snapshot.quantity import Quantity
 
 
@@ -121,7 +121,7 @@ class NodeClaimStatus(Part, frozen=True):
 
     node_name: str = ""
     provider_id: str = msgspec.field(name="providerID", default="")
-    last_pod_event_time: datetime | None = None
+    last_pod_event_time: Timestamp | None = None
     conditions: tuple[Condition, ...] = ()
 
 

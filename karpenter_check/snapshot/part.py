@@ -1,6 +1,12 @@
 """What every typed piece of an API object has in common."""
 
+from datetime import datetime
+from typing import Annotated, TypeAlias
+
 import msgspec
+
+Timestamp: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A time of the API's, which has a zone. One without is refused: it could not be compared with the others."""
 
 
 class Part(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):

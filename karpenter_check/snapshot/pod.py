@@ -1,11 +1,9 @@
 """Pods, and the scheduling shape that pods of one workload share."""
 
-from datetime import datetime
-
 import msgspec
 
 from karpenter_check.snapshot.metadata import Condition, Metadata, condition, is_true
-from karpenter_check.snapshot.part import Part
+from karpenter_check.snapshot.part import Part, Timestamp
 from karpenter_check.snapshot.quantity import Milli, Quantity, amounts, total
 
 
@@ -116,7 +114,7 @@ class PodStatus(Part, frozen=True):
 
     phase: str = ""
     nominated_node_name: str = ""
-    start_time: datetime | None = None
+    start_time: Timestamp | None = None
     conditions: tuple[Condition, ...] = ()
 
 
@@ -157,7 +155,7 @@ class Pod(msgspec.Struct, frozen=True):
     """Whether it mounts a PersistentVolumeClaim."""
     phase: str
     nominated_node_name: str
-    start_time: datetime | None
+    start_time: Timestamp | None
     ready: bool
     """Whether its Ready condition is True."""
     scheduled: Condition | None

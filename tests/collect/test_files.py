@@ -238,6 +238,7 @@ LAUGHS = "\n".join(
         ("a.yaml", NODEPOOL.replace("expireAfter: 720h", "taints: abc"), "a.yaml: NodePool default: spec.template.spec.taints: expected a list, got a string"),
         ("a.json", '{"schema":"karpenter-check/snapshot/v9"}', "a.json: its schema is 'karpenter-check/snapshot/v9', this version reads 'karpenter-check/snapshot/v1'; use the karpenter-check that wrote it, or a newer one"),
         ("a.json", '{"schema":"karpenter-check/snapshot/v1","lists":{}}', "a.json: the snapshot file is damaged: Object missing required field takenAt"),
+        ("a.json", '{"schema":"karpenter-check/snapshot/v1","takenAt":"2026-11-21T08:00:00","lists":{}}', "a.json: the snapshot file is damaged: takenAt: Expected datetime with a timezone component"),
         ("a.json", '{"schema":"karpenter-check/snapshot/v1","takenAt":"2026-11-21T08:00:00Z","lists":{"Secret":[]}}', "a.json: lists.Secret: not a kind that is read"),
     ],
 )  # fmt: skip
@@ -275,6 +276,29 @@ def test_the_time_is_the_newest_that_the_api_server_wrote(tmp_path: Path) -> Non
     }  # fmt: skip
 
     assert read_files([a_file(tmp_path, "list.json", a_list(pod))]).snapshot.taken_at == datetime(2026, 11, 21, 8, 0, 3, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("item", "where"),
+    [
+        ({**POD, "metadata": {"name": "web", "namespace": "shop", "creationTimestamp": "2026-11-21T08:00:00"}}, "metadata.creationTimestamp"),
+        ({**POD, "status": {"startTime": "2026-11-21T08:00:00"}}, "status.startTime"),
+    ],
+)  # fmt: skip
+def test_a_time_without_a_zone_is_an_error_that_names_its_field(tmp_path: Path, item: Mapping[str, Any], where: str) -> None:
+    path = a_file(tmp_path, "list.json", a_list(item, {**POD, "metadata": {"name": "api", "namespace": "shop"}}))
+    snapshot = read_files([path]).snapshot
+
+    assert (snapshot.errors, [pod.metadata.name for pod in snapshot.pods]) == (
+        (CollectionError(str(path), f"{where}: Expected datetime with a timezone component", "Pod", "shop/web"),),
+        ["api"],
+    )
+
+
+def test_a_time_without_a_zone_is_not_the_time_of_the_input(tmp_path: Path) -> None:
+    item = {**POD, "metadata": {"name": "web", "creationTimestamp": "2026-11-21T08:00:00"}}
+
+    assert read_files([a_file(tmp_path, "list.json", a_list(item, POD))]).snapshot.taken_at == datetime(2026, 11, 21, 8, tzinfo=UTC)
 
 
 def test_events_tell_the_time_too(tmp_path: Path) -> None:
