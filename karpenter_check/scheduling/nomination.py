@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from karpenter_check.scheduling.node import cordoned, holds_room, label_mismatch, repelled, room_on, taken_host_port
 from karpenter_check.snapshot import Node, NodeClaim, Pod, Ref, Snapshot
+from karpenter_check.snapshot.clip import clip
 from karpenter_check.snapshot.event import Event, nomination
 from karpenter_check.snapshot.quantity import shown
 
@@ -130,7 +131,7 @@ def _lifecycle_obstacle(claim: NodeClaim) -> Obstacle | None:
     for condition_type, reason, what in stages:
         if not claim.is_true(condition_type):
             condition = claim.condition(condition_type)
-            detail = (condition.message or condition.reason) if condition else ""
+            detail = clip(condition.message or condition.reason) if condition else ""
             return Obstacle(
                 reason, f"NodeClaim {claim.name} {what}" + (f": {detail}" if detail else ""), None, (_claim_ref(claim),)
             )

@@ -75,6 +75,13 @@ def test_the_target_has_not_reached(claim: Thing, reason: Reason, said: str) -> 
     assert why_not(claim, nominated(WEB, to="new", first="9m")) == Obstacle(reason, said, None, (a_claim_ref("new"),))
 
 
+def test_a_condition_that_tells_80_kb_is_cut() -> None:
+    talkative = a_nodeclaim("new", node="", initialized=False, initialized_message="x" * 80_000)
+    said = f"NodeClaim new was never initialized: {'x' * 400}… (+79600 characters)"
+
+    assert why_not(talkative, nominated(WEB, to="new", first="9m")).said == said
+
+
 def test_node_not_ready() -> None:
     assert why_not(a_node("n1", ready=False, age="20m"), TO_N1) == Obstacle(
         Reason.NODE_NOT_READY, "node n1 is not Ready", ago("20m"), (node_ref("n1"),)
