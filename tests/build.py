@@ -271,6 +271,7 @@ def a_pod_spec(
     terms: Sequence[NodeSelectorTerm] = (),
     tolerations: Sequence[str] = (),
     priority_class: str = "",
+    priority: int = 0,
     scheduler: str = "default-scheduler",
     host_port: int = 0,
     claims: Sequence[str] = (),
@@ -282,6 +283,7 @@ def a_pod_spec(
         node_name=on,
         scheduler_name=scheduler,
         priority_class_name=priority_class,
+        priority=priority,
         node_selector=dict(selector or {}),
         affinity=Affinity(NodeAffinity(NodeSelector(tuple(terms)))) if terms else None,
         tolerations=tuple(a_toleration(text) for text in tolerations),
@@ -310,6 +312,7 @@ def a_pod(
     terms: Sequence[NodeSelectorTerm] = (),
     tolerations: Sequence[str] = (),
     priority_class: str = "",
+    priority: int = 0,
     scheduler: str = "default-scheduler",
     host_port: int = 0,
     claims: Sequence[str] = (),
@@ -318,7 +321,7 @@ def a_pod(
     namespace = of.metadata.namespace if of else namespace
     spec = a_pod_spec(
         cpu="100m" if cpu is None else cpu, memory="128Mi" if memory is None else memory, selector=selector, terms=terms,
-        tolerations=tolerations, priority_class=priority_class, scheduler=scheduler, host_port=host_port, claims=claims, on=on,
+        tolerations=tolerations, priority_class=priority_class, priority=priority, scheduler=scheduler, host_port=host_port, claims=claims, on=on,
     )  # fmt: skip
     if isinstance(of, DaemonSet):
         template = of.spec.template.spec
@@ -327,6 +330,7 @@ def a_pod(
             on,
             template.scheduler_name,
             template.priority_class_name,
+            template.priority,
             template.node_selector,
             Affinity(NodeAffinity(NodeSelector((pin,)))),
             template.tolerations,

@@ -20,7 +20,8 @@ from karpenter_check.scheduling.nomination import (
     target_node,
     target_nodepool,
 )
-from karpenter_check.scheduling.purchases import Preemptions, Purchases, preemptions, purchases
+from karpenter_check.scheduling.preemption import Preemptions, preemptions
+from karpenter_check.scheduling.purchases import Purchases, purchases
 from karpenter_check.snapshot import Kind, NodeClaim, Snapshot
 from karpenter_check.snapshot.duration import spoken
 

@@ -1,78 +1,14 @@
-"""Nodes that Karpenter bought for a workload that never came to stay, and pods that were preempted on such nodes."""
+"""Nodes that Karpenter bought for a workload that never came to stay."""
 
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from karpenter_check.scheduling.preemption import WINDOW, owner_of_event, preemptions
 from karpenter_check.snapshot import NodeClaim, Pod, Ref, Snapshot
-from karpenter_check.snapshot.event import Event, nomination, preemption
+from karpenter_check.snapshot.event import nomination
 from karpenter_check.snapshot.quantity import amounts
-
-WINDOW = timedelta(minutes=15)
-"""How far back a purchase or a preemption belongs to what is happening now."""
-
-
-@dataclass(frozen=True)
-class Preemptions:
-    """Pods of one owner that one other workload's pods pushed off the nodes of one NodePool."""
-
-    owner: Ref
-    nodepool: str
-    by: Ref
-    nodes: tuple[str, ...]
-    events: tuple[Event, ...]
-    priority_class_name: str
-    """Of the pods that pushed."""
-
-
-def _owner_of_event(snapshot: Snapshot, event: Event) -> Ref | None:
-    """The workload of the pod that an event is about; of a pod that is gone, told from its name."""
-    pod = snapshot.pods_by_uid.get(event.involved_object.uid)
-    if pod:
-        return snapshot.owner(pod)
-    return snapshot.owner_of_name(event.involved_object.namespace, event.involved_object.name)
-
-
-def _nodepool_of(snapshot: Snapshot, node_name: str) -> str:
-    """The NodePool of a node; of one that is not listed yet, its NodeClaim's."""
-    node = snapshot.nodes_by_name.get(node_name)
-    if node:
-        return node.nodepool
-    return next((claim.nodepool for claim in snapshot.nodeclaims if claim.status.node_name == node_name), "")
-
-
-def preemptions(snapshot: Snapshot) -> tuple[Preemptions, ...]:
-    """What was preempted on Karpenter's nodes within the window, by owner, NodePool and preemptor.
-
-    Owners that are gone or want no pods any more are left out: nothing stands. A preemptor that is not in the lists counts with
-    the others of its owner and NodePool where these are of one workload.
-    """
-    known: dict[tuple[Ref, str], dict[Ref, list[tuple[Event, str]]]] = defaultdict(lambda: defaultdict(list))
-    unknown: dict[tuple[Ref, str], list[tuple[Event, str]]] = defaultdict(list)
-    classes: dict[Ref, str] = {}
-    for event in snapshot.events_by_reason.get("Preempted", ()):
-        said, seen = preemption(event), event.last_seen
-        if not said or not seen or snapshot.taken_at - seen > WINDOW:
-            continue
-        owner, nodepool = _owner_of_event(snapshot, event), _nodepool_of(snapshot, said.node)
-        if not owner or not nodepool or snapshot.desired_replicas(owner) == 0:
-            continue
-        if preemptor := snapshot.pods_by_uid.get(said.preemptor_uid):
-            by = snapshot.owner(preemptor)
-            classes[by] = preemptor.priority_class_name
-            known[owner, nodepool][by].append((event, said.node))
-        else:
-            unknown[owner, nodepool].append((event, said.node))
-    found = []
-    for (owner, nodepool), by_preemptor in known.items():
-        for by, entries in by_preemptor.items():
-            seen_here = entries + (unknown[owner, nodepool] if len(by_preemptor) == 1 else [])
-            events = sorted((event for event, _ in seen_here), key=lambda event: event.last_seen or snapshot.taken_at)
-            found.append(
-                Preemptions(owner, nodepool, by, tuple(sorted({node for _, node in seen_here})), tuple(events), classes[by])
-            )
-    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -126,7 +62,7 @@ def _named_by_events(snapshot: Snapshot) -> tuple[Mapping[str, set[Ref]], Mappin
     pods: dict[str, list[Pod]] = defaultdict(list)
     for event in snapshot.events_by_reason.get("Nominated", ()):
         target = nomination(event)
-        owner = _owner_of_event(snapshot, event) if target and not target.node else None
+        owner = owner_of_event(snapshot, event) if target and not target.node else None
         if target and owner:
             owners[target.nodeclaim].add(owner)
             if pod := snapshot.pods_by_uid.get(event.involved_object.uid):
@@ -155,15 +91,11 @@ def purchases(snapshot: Snapshot) -> tuple[Purchases, ...]:
         in_vain = claim.status.last_pod_event_time is None or claim.status.node_name in preempted_on
         if in_vain and not _occupied(snapshot, claim):
             bought[next(iter(candidates)), claim.nodepool].append(claim)
-    waiting: dict[Ref, list[Pod]] = defaultdict(list)
-    for pod in snapshot.pods:
-        if pod.unschedulable and pod.active:
-            waiting[snapshot.owner(pod)].append(pod)
     return tuple(
         Purchases(
             owner, nodepool,
             nodeclaims=tuple(sorted(claims, key=lambda claim: (claim.metadata.creation_timestamp or snapshot.taken_at, claim.name))),
-            waiting=tuple(waiting.get(owner, ())),
+            waiting=tuple(pod for pod in snapshot.pods_of_owner.get(owner, ()) if pod.unschedulable and pod.active),
             initialized=sum(claim.is_true("Initialized") for claim in claims),
             elsewhere=sum(claim.is_true("Initialized") and any(pod.node_name for pod in pods.get(claim.name, ())) for claim in claims),
         )

@@ -100,6 +100,7 @@ class PodSpec(Part, frozen=True):
     node_name: str = ""
     scheduler_name: str = "default-scheduler"
     priority_class_name: str = ""
+    priority: int = 0
     node_selector: dict[str, str] = {}
     affinity: Affinity | None = None
     tolerations: tuple[Toleration, ...] = ()
@@ -151,6 +152,8 @@ class Pod(msgspec.Struct, frozen=True):
     """The one node its affinity names by `metadata.name`, as the DaemonSet controller does; else empty."""
     scheduler_name: str
     priority_class_name: str
+    priority: int
+    """What its priority class means, written into the pod when it was admitted."""
     has_claims: bool
     """Whether it mounts a PersistentVolumeClaim."""
     phase: str
@@ -267,6 +270,7 @@ class PodShapes:
             pinned_to=pinned_to,
             scheduler_name=pod.spec.scheduler_name,
             priority_class_name=pod.spec.priority_class_name,
+            priority=pod.spec.priority,
             has_claims=any(volume.persistent_volume_claim for volume in pod.spec.volumes),
             phase=pod.status.phase,
             nominated_node_name=pod.status.nominated_node_name,

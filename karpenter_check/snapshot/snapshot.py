@@ -98,6 +98,12 @@ class Snapshot:
         return {claim.name: self.nodes_by_name[node] for node, claim in self.nodeclaim_of_node.items()}
 
     @cached_property
+    def nodepool_of_node(self) -> Mapping[str, str]:
+        """The NodePool of each node, by node name; of a node that is not listed yet, its NodeClaim's. Empty for a foreign node."""
+        claimed = {claim.status.node_name: claim.nodepool for claim in self.nodeclaims if claim.status.node_name}
+        return {**claimed, **{node.name: node.nodepool for node in self.nodes}}
+
+    @cached_property
     def pods_on_node(self) -> Mapping[str, tuple[Pod, ...]]:
         """The pods that are bound to each node, finished and deleted ones too."""
         grouped: dict[str, list[Pod]] = defaultdict(list)
@@ -110,6 +116,14 @@ class Snapshot:
     def pods_by_uid(self) -> Mapping[str, Pod]:
         """Pods by UID."""
         return {pod.metadata.uid: pod for pod in self.pods if pod.metadata.uid}
+
+    @cached_property
+    def pods_of_owner(self) -> Mapping[Ref, tuple[Pod, ...]]:
+        """The pods of each workload, finished and deleted ones too."""
+        grouped: dict[Ref, list[Pod]] = defaultdict(list)
+        for pod in self.pods:
+            grouped[self.owner(pod)].append(pod)
+        return {owner: tuple(pods) for owner, pods in grouped.items()}
 
     @cached_property
     def pods_of_daemonset(self) -> Mapping[str, tuple[Pod, ...]]:

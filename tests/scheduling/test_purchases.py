@@ -1,13 +1,16 @@
-"""Whose are the nodes that nobody came to, and who pushed whom off them."""
+"""Whose are the nodes that nobody came to."""
 
-from karpenter_check.scheduling.purchases import Preemptions, Purchases, preemptions, purchases
+import msgspec
+
+from karpenter_check.scheduling.purchases import Purchases, purchases
 from karpenter_check.snapshot import NodeClaim, Ref
 from karpenter_check.snapshot.event import Event
+from karpenter_check.snapshot.metadata import OwnerReference
 from karpenter_check.snapshot.pod import PodObject
 from tests.build import a_cluster, a_daemonset, a_deployment, a_node, a_nodeclaim, a_pod, ago, nominated, preempted
 
 WEB, LOGS = a_deployment("web"), a_daemonset("logs", priority_class="system-node-critical")
-WEB_REF, LOGS_REF = Ref("Deployment", "web", "apps/v1", "shop"), Ref("DaemonSet", "logs", "apps/v1", "kube-system")
+WEB_REF = Ref("Deployment", "web", "apps/v1", "shop")
 WAITING = a_pod("web-bcdfg-vwxz2", of=WEB, age="7s")
 PUSHER = a_pod("logs-1", on="n1", of=LOGS)
 
@@ -84,6 +87,13 @@ def test_a_nodeclaim_whose_pod_was_preempted_was_bought_in_vain() -> None:
     assert [names(found) for found in purchases(cluster)] == [["default-n1"]]
 
 
+def a_static_pod(name: str, on: str) -> PodObject:
+    """A pod that the kubelet made from a file on its node."""
+    pod = a_pod(name, on=on)
+    kubelet = OwnerReference("Node", on, api_version="v1", controller=True)
+    return msgspec.structs.replace(pod, metadata=msgspec.structs.replace(pod.metadata, owner_references=(kubelet,)))
+
+
 def test_daemonset_pods_and_static_pods_do_not_occupy_a_node_but_others_do() -> None:
     claims = [bought("default-n1", node="n1"), bought("default-n2", node="n2")]
     cluster = a_cluster(
@@ -93,6 +103,7 @@ def test_daemonset_pods_and_static_pods_do_not_occupy_a_node_but_others_do() -> 
         a_node("n2"),
         *claims,
         a_pod("logs-1", on="n1", of=LOGS),
+        a_static_pod("kube-proxy-n1", on="n1"),
         a_pod("stranger", on="n2"),
         for_pod("web-bcdfg-22222", "default-n1"),
         for_pod("web-bcdfg-44444", "default-n2"),
@@ -121,66 +132,3 @@ def test_nodes_that_still_boot_are_empty_as_they_should_be() -> None:
     (found,) = purchases(a_cluster(WEB, a_node("n9"), landed, *booting, *nominations))
 
     assert (names(found), found.initialized, found.elsewhere, found.excess) == (["c1", "c2"], 0, 0, 0)
-
-
-def test_preemptions_are_told_by_owner_nodepool_and_preemptor() -> None:
-    later = preempted("web-bcdfg-44444", by=PUSHER, on="n2", when="1m")
-    first = preempted("web-bcdfg-22222", by=PUSHER, on="n1", when="3m")
-
-    assert preemptions(a_cluster(WEB, LOGS, a_node("n1"), a_node("n2"), PUSHER, later, first)) == (
-        Preemptions(WEB_REF, "default", LOGS_REF, ("n1", "n2"), (first, later), "system-node-critical"),
-    )
-
-
-def test_on_a_node_that_is_not_listed_the_nodeclaim_tells_the_nodepool() -> None:
-    unlisted = a_nodeclaim("c1", node="n5", pool="gpu")
-    pushed = preempted("web-bcdfg-22222", by=PUSHER, on="n5", when="1m")
-
-    assert [found.nodepool for found in preemptions(a_cluster(WEB, LOGS, a_node("n1"), PUSHER, unlisted, pushed))] == ["gpu"]
-
-
-def test_a_preemptor_that_is_not_in_the_lists_counts_with_the_one_workload_that_is() -> None:
-    unlisted = a_pod("logs-2", on="n1", of=LOGS)
-    by_unlisted = preempted("web-bcdfg-44444", by=unlisted, on="n1", when="1m")
-    by_listed = preempted("web-bcdfg-22222", by=PUSHER, on="n1", when="2m")
-    things = (WEB, LOGS, a_node("n1"), PUSHER)
-
-    assert [found.events for found in preemptions(a_cluster(*things, by_listed, by_unlisted))] == [(by_listed, by_unlisted)]
-    assert preemptions(a_cluster(*things, by_unlisted)) == ()
-
-
-def test_a_preemptor_that_is_not_in_the_lists_counts_with_neither_of_two_workloads() -> None:
-    other = a_pod("urgent", on="n1", priority_class="urgent")
-    events = [
-        preempted("web-bcdfg-22222", by=PUSHER, on="n1", when="3m"),
-        preempted("web-bcdfg-44444", by=other, on="n1", when="2m"),
-        preempted("web-bcdfg-55555", by=a_pod("logs-2", of=LOGS), on="n1", when="1m"),
-    ]
-
-    assert [(found.by.name, found.events) for found in preemptions(a_cluster(WEB, LOGS, a_node("n1"), PUSHER, other, *events))] == [
-        ("logs", (events[0],)),
-        ("urgent", (events[1],)),
-    ]
-
-
-def pushed_off(*, victim: PodObject | str = "web-bcdfg-22222", when: str = "1m", on: str = "n1") -> Event:
-    return preempted(victim if isinstance(victim, str) else victim.metadata.name, by=PUSHER, on=on, when=when)
-
-
-def test_a_deployment_that_wants_no_pods_any_more_was_preempted_of_nothing() -> None:
-    assert preemptions(a_cluster(a_deployment("web", replicas=0), LOGS, a_node("n1"), PUSHER, pushed_off())) == ()
-
-
-def test_what_was_preempted_long_ago_off_foreign_nodes_or_of_nobody_known_is_not_told() -> None:
-    foreign = a_node("old", pool="")
-    events = [pushed_off(when="16m"), pushed_off(victim="web-bcdfg-44444", on="old"), pushed_off(victim="bare")]
-
-    assert preemptions(a_cluster(WEB, LOGS, a_node("n1"), foreign, PUSHER, *events)) == ()
-
-
-def test_a_victim_that_is_still_there_tells_its_owner_itself() -> None:
-    victim = a_pod("bare", on="n1", deleted="-10s")
-
-    assert [found.owner for found in preemptions(a_cluster(LOGS, a_node("n1"), PUSHER, victim, pushed_off(victim=victim)))] == [
-        Ref("Pod", "bare", "v1", "shop")
-    ]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from karpenter_check.snapshot import LOOSE_MANIFESTS, CollectionError, Coverage, Kind, Node, NodeClaim, Snapshot, Status
+from karpenter_check.snapshot import LOOSE_MANIFESTS, CollectionError, Coverage, Kind, Node, NodeClaim, Ref, Snapshot, Status
 from karpenter_check.snapshot.metadata import Metadata, OwnerReference
 from karpenter_check.snapshot.node import NodeMetadata, NodeSpec
 from karpenter_check.snapshot.nodepool import NodeClaimStatus
@@ -80,6 +80,12 @@ def test_the_indexes_hold_what_their_names_say() -> None:
     assert cluster.nodeclaims_by_name.keys() == {"booting", "default-n1"}
     assert cluster.nodes_of_nodepool == {"default": (cluster.nodes_by_name["n1"],)}
     assert cluster.pods_on_node == {"n1": (first, second)}
+    assert cluster.nodepool_of_node == {"n1": "default", "old": ""}
+    assert cluster.pods_of_owner == {
+        Ref("DaemonSet", "logs", "apps/v1", "kube-system"): (first,),
+        Ref("Pod", "web-1", "v1", "shop"): (second,),
+        Ref("Pod", "web-2", "v1", "shop"): (third,),
+    }
     assert cluster.pods_by_uid == {pod.metadata.uid: pod for pod in (first, second, third)}
     assert cluster.pods_of_daemonset == {logs.metadata.uid: (first,)}
     assert cluster.daemonsets_by_uid == {logs.metadata.uid: logs}
