@@ -132,7 +132,7 @@ class Api:
             case exceptions.TimeoutError():
                 return f"nothing came within {self._request_timeout:g} s; check the network, or raise --request-timeout"
             case exceptions.SSLError() if "alert" in (words := _tls(error)):
-                return f"it ends the TLS connection ({words}); does the client certificate count there, and is it still valid?"
+                return f"it ends the TLS connection ({words}); check server, and whether the client certificate is valid there"
             case exceptions.SSLError():
                 return f"no trusted TLS connection ({_tls(error)}); check certificate-authority and server in the kubeconfig"
             case exceptions.ProxyError():
@@ -148,6 +148,8 @@ def _tls(error: Exception) -> str:
     inner = error.args[0] if error.args else error
     if isinstance(inner, ssl.SSLCertVerificationError):
         return inner.verify_message.rstrip(".")
+    if isinstance(inner, ssl.SSLEOFError):  # in TLS 1.3, the end may be seen before the alert
+        return "no alert, it just closes"
     if isinstance(inner, ssl.SSLError) and inner.reason:
         return inner.reason.lower().replace("_", " ")
     return str(inner)

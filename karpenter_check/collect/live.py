@@ -64,7 +64,7 @@ def nothing_listed(coverage: dict[Kind, Coverage], lists: Lists) -> str:
     if not lists.lacking:
         return f"nothing could be listed; of NodePools the server says: {nodepools.reason}"
     who = nodepools.reason.partition(" cannot ")[0] if " cannot " in nodepools.reason else "whoever asks"
-    return f"nothing may be listed; grant {who} these rules in a ClusterRole: {rules(lists.lacking)}"
+    return f"nothing may be listed; a ClusterRole has to grant {rules(lists.lacking)} to {who}"
 
 
 def _read_node_classes(api: Api, served: Served, lists: Lists, nodepools: Coverage, read: Read) -> Outcome:

@@ -148,11 +148,11 @@ def test_where_nothing_may_be_listed_the_rules_to_grant_are_named_in_one_line(he
     with pytest.raises(CannotScan) as refused:
         scanned(healthy)
     assert str(refused.value) == (
-        'nothing may be listed; grant User "jane" these rules in a ClusterRole: '
+        "nothing may be listed; a ClusterRole has to grant "
         '{apiGroups: ["karpenter.sh"], resources: [nodepools, nodeclaims], verbs: [list]}, '
         '{apiGroups: [""], resources: [nodes, pods, events], verbs: [list]}, '
         '{apiGroups: ["apps"], resources: [daemonsets, replicasets, deployments, statefulsets], verbs: [list]}, '
-        '{apiGroups: ["policy"], resources: [poddisruptionbudgets], verbs: [list]}'
+        '{apiGroups: ["policy"], resources: [poddisruptionbudgets], verbs: [list]} to User "jane"'
     )
 
 

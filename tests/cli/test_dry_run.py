@@ -1,0 +1,276 @@
+"""`karpenter-check scan --dry-run`, and what a scan says of clusters that it cannot use, against replayed ones."""
+
+import os
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from socket import create_server
+
+import msgspec
+import pytest
+import trustme
+from click.testing import CliRunner, Result
+
+from karpenter_check.cli import group
+from karpenter_check.cli.dry_run import Check, dry_run
+from karpenter_check.cli.exits import Exit
+from karpenter_check.cli.input import ClusterAccess
+from tests.collect.replay import LISTS, Replay, Reply, an_error, forbidden
+
+PODS = "/api/v1/pods"
+
+
+@pytest.fixture(autouse=True)
+def _no_cluster_but_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+@pytest.fixture
+def cluster() -> Iterator[Replay]:
+    with Replay("healthy") as replay:
+        yield replay
+
+
+def scan(*arguments: str) -> Result:
+    return CliRunner().invoke(group, ["scan", *arguments], env={"COLUMNS": None})
+
+
+def of(cluster: Replay, folder: Path) -> tuple[str, str]:
+    return "--kubeconfig", str(cluster.kubeconfig(folder))
+
+
+def without_karpenter(cluster: Replay) -> None:
+    cluster.answer("/apis", Reply(200, msgspec.json.encode({"kind": "APIGroupList", "groups": []})))
+
+
+GOOD = """\
+ok  NodePool             karpenter.sh/v1 nodepools
+ok  NodeClaim            karpenter.sh/v1 nodeclaims
+ok  NodeClass            karpenter.kwok.sh/v1alpha1 kwoknodeclasses
+ok  Node                 v1 nodes
+ok  DaemonSet            apps/v1 daemonsets
+ok  Pod                  v1 pods
+ok  ReplicaSet           apps/v1 replicasets
+ok  Deployment           apps/v1 deployments
+ok  StatefulSet          apps/v1 statefulsets
+ok  PodDisruptionBudget  policy/v1 poddisruptionbudgets
+ok  Event                v1 events
+"""
+
+
+def test_a_dry_run_says_what_can_be_read_and_judges_nothing(cluster: Replay, tmp_path: Path) -> None:
+    result = scan("--dry-run", "--strict", *of(cluster, tmp_path))
+
+    assert result.stdout == f"cluster recorded at {cluster.url}, Kubernetes v1.36.2; nothing is judged\n{GOOD}"
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("strict", "code"), [((), 0), (("--strict",), 4)])
+def test_a_dry_run_says_which_permission_is_missing(strict: tuple[str, ...], code: int, cluster: Replay, tmp_path: Path) -> None:
+    cluster.answer(PODS, forbidden(PODS, "pods"))
+
+    result = scan("--dry-run", *strict, *of(cluster, tmp_path))
+
+    line = (
+        'NO  Pod                  forbidden: v1 pods: User "jane" cannot list resource "pods" in API group "" at the cluster scope; '
+        'grant {apiGroups: [""], resources: [pods], verbs: [list]}'
+    )
+    assert result.stdout.splitlines()[1:] == GOOD.replace("ok  Pod                  v1 pods", line).splitlines()
+    assert result.exit_code == code
+
+
+def test_a_dry_run_without_karpenter_exits_3(cluster: Replay, tmp_path: Path) -> None:
+    without_karpenter(cluster)
+
+    result = scan("--dry-run", *of(cluster, tmp_path))
+
+    assert result.stdout.splitlines()[1:3] == [
+        "NO  NodePool             absent: the server does not serve karpenter.sh",
+        "NO  NodeClaim            absent: the server does not serve karpenter.sh",
+    ]
+    assert (result.exit_code, result.stderr) == (
+        3,
+        "Error: the server does not serve karpenter.sh; karpenter-check judges karpenter.sh/v1 and v1beta1\n",
+    )
+
+
+def test_a_dry_run_that_may_list_nothing_exits_1(cluster: Replay, tmp_path: Path) -> None:
+    cluster.may_list_nothing()
+
+    result = scan("--dry-run", *of(cluster, tmp_path))
+
+    assert result.exit_code == 1
+    assert {line[:2] for line in result.stdout.splitlines()[1:]} == {"NO"}
+    assert result.stderr.startswith("Error: nothing may be listed; a ClusterRole has to grant {")
+
+
+@pytest.mark.parametrize("other", ["--demo", "-f-"])
+def test_a_dry_run_is_of_a_cluster(other: str) -> None:
+    result = scan("--dry-run", other)
+
+    assert result.exit_code == 2
+    assert result.stderr.endswith(
+        "Error: --context, --kubeconfig, --as, --as-group and --dry-run are for a live cluster; -f and --demo read none\n"
+    )
+
+
+@pytest.mark.parametrize(("good", "code"), [(True, Exit.CLEAN), (False, Exit.INCOMPLETE)])
+def test_a_dry_run_can_look_at_more_than_the_cluster(
+    good: bool, code: Exit, cluster: Replay, tmp_path: Path, capsys: pytest.CaptureFixture[str]  # noqa: FBT001  a pytest parameter
+) -> None:  # fmt: skip
+    access = ClusterAccess(kubeconfig=cluster.kubeconfig(tmp_path), context=None, as_user=None, as_groups=(), request_timeout=5)
+
+    assert dry_run(access, strict=True, extra_checks=[lambda: Check("push target", good, "answers or not")]) is code
+    assert capsys.readouterr().out.splitlines()[-1] == f"{'ok' if good else 'NO'}  push target          answers or not"
+
+
+def test_as_and_as_group_reach_the_server(cluster: Replay, tmp_path: Path) -> None:
+    result = scan("--dry-run", "--as", "jane", "--as-group", "dev", "--as-group", "ops", *of(cluster, tmp_path))
+
+    assert result.exit_code == 0
+    assert {request.headers["impersonate-user"] for request in cluster.requests} == {"jane"}
+    assert {tuple(request.headers.get_all("impersonate-group", [])) for request in cluster.requests} == {("dev", "ops")}
+
+
+def refused(result: Result) -> tuple[int, str]:
+    assert result.stdout == ""
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert result.stderr.count("\n") == 1
+    return result.exit_code, result.stderr.removeprefix("Error: ").rstrip("\n")
+
+
+def test_no_kubeconfig() -> None:
+    assert refused(scan()) == (
+        1,
+        (
+            "no cluster to scan: no kubeconfig (--kubeconfig, KUBECONFIG, ~/.kube/config) and this is no pod; "
+            "give a kubeconfig, or scan files with -f"
+        ),
+    )
+
+
+def test_an_unknown_context(cluster: Replay, tmp_path: Path) -> None:
+    assert refused(scan("--context", "prod", *of(cluster, tmp_path))) == (
+        1,
+        f"kubeconfig {tmp_path}/kubeconfig: no context 'prod'; choose one with --context: replay",
+    )
+
+
+def test_a_refused_connection(cluster: Replay, tmp_path: Path) -> None:
+    with create_server(("127.0.0.1", 0)) as closed:
+        host = f"http://127.0.0.1:{closed.getsockname()[1]}"
+
+    assert refused(scan("--kubeconfig", str(cluster.kubeconfig(tmp_path, server=host)))) == (
+        1,
+        f"{host} does not answer: connection refused; check the network, or the context",
+    )
+
+
+def test_an_unknown_host(cluster: Replay, tmp_path: Path) -> None:
+    assert refused(scan("--kubeconfig", str(cluster.kubeconfig(tmp_path, server="https://blue.invalid")))) == (
+        1,
+        "https://blue.invalid does not answer: its name cannot be resolved; check the network, or the context",
+    )
+
+
+@pytest.mark.parametrize(
+    ("expired", "trusted", "reason"),
+    [(False, False, "unable to get local issuer certificate"), (True, True, "certificate has expired")],
+    ids=["a wrong CA", "an expired certificate"],
+)
+def test_a_server_that_cannot_be_trusted(expired: bool, trusted: bool, reason: str, tmp_path: Path) -> None:  # noqa: FBT001  pytest parameters
+    ca = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("127.0.0.1", not_after=datetime(2001, 1, 1, tzinfo=UTC) if expired else None).configure_cert(tls)
+    (ca if trusted else trustme.CA()).cert_pem.write_to_path(str(tmp_path / "ca.crt"))
+
+    with Replay("healthy", tls=tls) as cluster:
+        kubeconfig = cluster.kubeconfig(tmp_path, cluster={"certificate-authority": "ca.crt"})
+        result = scan("--kubeconfig", str(kubeconfig))
+
+    assert refused(result) == (
+        1,
+        f"{cluster.url} does not answer: no trusted TLS connection ({reason}); check certificate-authority and server in the kubeconfig",
+    )
+
+
+def test_a_server_that_is_no_kubernetes(cluster: Replay, tmp_path: Path) -> None:
+    cluster.answer("/apis", Reply(200, b"<html>welcome</html>"))
+
+    assert refused(scan(*of(cluster, tmp_path))) == (
+        1,
+        f"{cluster.url} is no Kubernetes API server: GET /apis gave no list of API groups",
+    )
+
+
+def test_credentials_that_do_not_count(cluster: Replay, tmp_path: Path) -> None:
+    cluster.answer("/apis", an_error("401"))
+
+    assert refused(scan(*of(cluster, tmp_path))) == (
+        1,
+        (
+            f"{cluster.url} refuses GET /apis: HTTP 401: Unauthorized; "
+            "the token of user 'reader' in the kubeconfig may have expired: log in again"
+        ),
+    )
+
+
+def test_a_cluster_without_karpenter(cluster: Replay, tmp_path: Path) -> None:
+    without_karpenter(cluster)
+
+    assert refused(scan(*of(cluster, tmp_path))) == (
+        3,
+        "the server does not serve karpenter.sh; karpenter-check judges karpenter.sh/v1 and v1beta1",
+    )
+    assert cluster.paths() == ["/apis", "/version"]
+
+
+def test_no_permission_at_all(cluster: Replay, tmp_path: Path) -> None:
+    cluster.may_list_nothing()
+
+    assert refused(scan(*of(cluster, tmp_path))) == (
+        1,
+        (
+            "nothing may be listed; a ClusterRole has to grant "
+            '{apiGroups: ["karpenter.sh"], resources: [nodepools, nodeclaims], verbs: [list]}, '
+            '{apiGroups: [""], resources: [nodes, pods, events], verbs: [list]}, '
+            '{apiGroups: ["apps"], resources: [daemonsets, replicasets, deployments, statefulsets], verbs: [list]}, '
+            '{apiGroups: ["policy"], resources: [poddisruptionbudgets], verbs: [list]} to User "jane"'
+        ),
+    )
+
+
+def test_an_empty_cluster_has_no_findings(cluster: Replay, tmp_path: Path) -> None:
+    for path in LISTS:
+        cluster.answer_always(path, Reply(200, b'{"metadata":{},"items":[]}'))
+
+    result = scan("-o", "json", "--strict", *of(cluster, tmp_path))
+
+    report = msgspec.json.decode(result.stdout)
+    assert (report["findings"], {(kind["status"], kind["count"]) for kind in report["coverage"].values()}) == (
+        [],
+        {("complete", 0)},
+    )
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_a_plugin_that_fails_is_one_line_of_a_real_process(cluster: Replay, tmp_path: Path) -> None:
+    plugin = tmp_path / "plugin"
+    plugin.write_text("#!/bin/sh\necho 'token=S3cret'\necho 'no login' >&2\nexit 3\n")
+    plugin.chmod(0o755)
+    user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "./plugin"}}
+    kubeconfig = cluster.kubeconfig(tmp_path, user=user)
+
+    process = subprocess.run(
+        [sys.executable, "-m", "karpenter_check", "scan", "--kubeconfig", str(kubeconfig)],
+        capture_output=True, check=False, text=True, env=dict(os.environ),
+    )  # fmt: skip
+
+    said = "Error: exec plugin './plugin' failed with exit code 3: no login; is its login still valid?\n"
+    assert (process.returncode, process.stdout, process.stderr) == (1, "", said)
