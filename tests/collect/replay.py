@@ -3,6 +3,7 @@
 import gzip
 import re
 import ssl
+import sys
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Mapping
@@ -118,6 +119,14 @@ def forbidden(path: str, resource: str) -> Reply:
     return Reply(403, msgspec.json.encode({"kind": "Status", "status": "Failure", "message": said, "code": 403}))
 
 
+class _Server(ThreadingHTTPServer):
+    """Says nothing of clients that go away, or that do not trust it."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
 class Replay:
     """A recording behind a port; use it in a `with` block. A page holds at most `page_size` items, whatever is asked."""
 
@@ -153,7 +162,7 @@ class Replay:
 
             def log_message(self, *_: object) -> None: ...
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         if tls:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self.port = self._server.server_port
