@@ -8,7 +8,7 @@ from typing import Any
 
 from karpenter_check.finding import Finding, Severity, fingerprint
 from karpenter_check.rule import AnyRule, NotProven
-from karpenter_check.snapshot import NO_TIME, Snapshot
+from karpenter_check.snapshot import NO_TIME, Kind, Snapshot
 
 
 class Outcome(StrEnum):
@@ -27,6 +27,8 @@ class RuleRun:
     rule: AnyRule
     outcome: Outcome
     reason: str = ""
+    missing: tuple[Kind, ...] = ()
+    """The kinds that it needs and that were not seen."""
     unprovable: bool = False
     """Whether it was skipped because no snapshot of this cluster could prove anything; nothing was missing."""
 
@@ -63,6 +65,11 @@ class Report:
         return bool(self.snapshot.errors) or self.lacks_input or any(run.reason and not run.unprovable for run in self.runs)
 
     @property
+    def nothing_checked(self) -> bool:
+        """Whether not one rule came to an end: then there was no scan."""
+        return bool(self.runs) and all(run.outcome in {Outcome.SKIPPED, Outcome.ERROR} for run in self.runs)
+
+    @property
     def lacks_input(self) -> bool:
         """Whether some rule could not be evaluated though a whole snapshot would have let it."""
         return any(run.outcome in {Outcome.SKIPPED, Outcome.ERROR} and not run.unprovable for run in self.runs)
@@ -90,8 +97,9 @@ def _order(result: Result) -> tuple[object, ...]:
 
 def _run(rule: AnyRule, snapshot: Snapshot, settings: Mapping[str, Any]) -> tuple[RuleRun, Sequence[Finding]]:
     coverages = [(kind, snapshot.covered(kind)) for kind in sorted(rule.needs)]
-    if missing := [f"{kind}: {coverage}" for kind, coverage in coverages if not coverage.sufficient]:
-        return RuleRun(rule, Outcome.SKIPPED, "; ".join(missing)), ()
+    if missing := [(kind, coverage) for kind, coverage in coverages if not coverage.sufficient]:
+        reason = "; ".join(f"{kind}: {coverage}" for kind, coverage in missing)
+        return RuleRun(rule, Outcome.SKIPPED, reason, tuple(kind for kind, _ in missing)), ()
     if rule.judges_ages and snapshot.taken_at == NO_TIME:
         return RuleRun(rule, Outcome.SKIPPED, "nothing in the input carries a time, and it judges ages; --at TIME sets one"), ()
     try:

@@ -1,5 +1,6 @@
 """The command line. Commands are imported when they are called, so that help and completion stay quick."""
 
+import os
 import signal
 import sys
 from importlib import import_module
@@ -56,6 +57,8 @@ def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  t
 def main() -> None:
     """Run the command line and exit: see docs/exit-codes.md for the codes."""
     signal.signal(signal.SIGTERM, _terminate)
+    if sys.stdout is None:  # closed by whoever called; what is written then goes nowhere
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  it stays open for as long as we run
     try:
         code = group.main(prog_name=program(), standalone_mode=False)
     except click.ClickException as error:
@@ -64,4 +67,15 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         code = INTERRUPTED
+    except OSError as error:
+        if error.filename is not None:  # not a write to standard output: a bug, whose traceback is wanted
+            raise
+        click.echo(f"Error: standard output cannot be written: {(error.strerror or str(error)).lower()}", err=True)
+        discard_stdout()
+        code = 1
     sys.exit(code)
+
+
+def discard_stdout() -> None:
+    """Send what is still to be written nowhere: Python flushes standard output once more at exit, and would complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -19,8 +19,9 @@ def find_rule(slug: str) -> AnyRule:
     raise click.UsageError(f"no rule {slug!r}: {hint}")
 
 
-def _slugs(texts: Iterable[str]) -> list[str]:
-    return [slug.strip() for text in texts for slug in text.split(",") if slug.strip()]
+def listed(texts: Iterable[str]) -> list[str]:
+    """The names in texts that may list several with commas."""
+    return [name.strip() for text in texts for name in text.split(",") if name.strip()]
 
 
 def choose_rules(select: Iterable[str], ignore: Iterable[str]) -> tuple[AnyRule, ...]:
@@ -28,8 +29,8 @@ def choose_rules(select: Iterable[str], ignore: Iterable[str]) -> tuple[AnyRule,
 
     Raises click.UsageError for an unknown slug, and where no rule is left.
     """
-    ignored = {find_rule(slug) for slug in _slugs(ignore)}
-    selected = [find_rule(slug) for slug in _slugs(select)] or list(every_rule())
+    ignored = {find_rule(slug) for slug in listed(ignore)}
+    selected = [find_rule(slug) for slug in listed(select)] or list(every_rule())
     rules = tuple(rule for rule in dict.fromkeys(selected) if rule not in ignored)
     if not rules:
         raise click.UsageError("--select and --ignore leave no rule")

@@ -23,6 +23,8 @@ def exit_code(report: Report, *, fail_on: Severity | None, strict: bool, push_fa
 
     `push_failed` is only of a push that was required.
     """
+    if report.nothing_checked:
+        return Exit.CANNOT_SCAN
     if fail_on and any(result.severity.at_least(fail_on) for result in report.results):
         return Exit.FINDINGS
     if strict and report.incomplete:

@@ -13,3 +13,11 @@ def option(*declarations: str, **attributes: Any) -> Callable[[Command], Command
     name = next(entry for entry in declarations if entry.startswith("--"))
     variable = f"KARPENTER_CHECK_{name.partition('/')[0].removeprefix('--').replace('-', '_').upper()}"
     return click.option(*declarations, envvar=variable, **attributes)
+
+
+def complete_slugs(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001  click's signature
+    """The rules that a shell offers, also after a comma."""
+    from karpenter_check.rules import every_rule  # noqa: PLC0415  only completion needs the rules here
+
+    before, comma, begun = incomplete.rpartition(",")
+    return [f"{before}{comma}{rule.slug}" for rule in every_rule() if rule.slug.startswith(begun)]

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from karpenter_check.cli import discard_stdout
+
 _LOG_WIDTH = 160
 """Columns where there is no terminal: a log is read in a wide window, and 80 would fold every name."""
 
@@ -17,7 +19,7 @@ def use_color(choice: str) -> bool:
         return choice == "always"
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
-    return bool(os.environ.get("FORCE_COLOR")) or sys.stdout.isatty()
+    return os.environ.get("FORCE_COLOR", "").lower() not in {"", "0", "false"} or sys.stdout.isatty()
 
 
 def width(chosen: int | None) -> int:
@@ -34,13 +36,17 @@ def write(text: str, file: Path | None) -> None:
     if file:
         _write_file(text, file)
         return
+    write_stdout(text)
+
+
+def write_stdout(text: str) -> None:
+    """Write to standard output, what its encoding lacks as escapes. A reader that went away is no error."""
     encoding = sys.stdout.encoding or "utf-8"
     try:
         click.echo(text.encode(encoding, "backslashreplace").decode(encoding), nl=False, color=True)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Python flushes standard output once more at exit and would complain: docs.python.org/3/library/signal.html, "Note on SIGPIPE"
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_stdout()
 
 
 def _write_file(text: str, file: Path) -> None:

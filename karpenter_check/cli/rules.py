@@ -1,9 +1,12 @@
 """`karpenter-check rules`."""
 
-import sys
 from importlib.resources import files
+from io import StringIO
 
 import click
+
+from karpenter_check.cli.option import complete_slugs
+from karpenter_check.cli.output import use_color, width, write_stdout
 
 
 @click.group(invoke_without_command=False)
@@ -22,24 +25,19 @@ def list_rules() -> None:
         click.echo(f"{rule.slug:{longest}}  {rule.severity:8}  {rule.summary}")
 
 
-def _slugs(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001  click's signature
-    from karpenter_check.rules import every_rule  # noqa: PLC0415  only completion and this command need the rules
-
-    return [rule.slug for rule in every_rule() if rule.slug.startswith(incomplete)]
-
-
 @command.command()
-@click.argument("slug", shell_complete=_slugs)
+@click.argument("slug", shell_complete=complete_slugs)
 def explain(slug: str) -> None:
     """Show the page of a rule: what it finds, why it matters, what to do, when it is wrong."""
     from karpenter_check.cli.choose import find_rule  # noqa: PLC0415  only this command needs the rules
 
     rule = find_rule(slug)
     page = files("karpenter_check").joinpath("pages", f"{rule.slug}.md").read_text(encoding="utf-8")
-    if sys.stdout.isatty():
+    if use_color("auto"):
         from rich.console import Console  # noqa: PLC0415  rich is slow to import, and only needed here
         from rich.markdown import Markdown  # noqa: PLC0415  as above
 
-        Console().print(Markdown(page))
-    else:
-        click.echo(page, nl=False)
+        out = StringIO()
+        Console(file=out, force_terminal=True, width=width(None), legacy_windows=False).print(Markdown(page))
+        page = out.getvalue()
+    write_stdout(page)

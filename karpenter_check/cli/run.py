@@ -9,7 +9,8 @@ from time import perf_counter
 import click
 
 from karpenter_check import __version__
-from karpenter_check.cli.choose import choose_rules
+from karpenter_check.cli.choose import choose_rules, listed
+from karpenter_check.cli.commands import addressed
 from karpenter_check.cli.dry_run import dry_run
 from karpenter_check.cli.exits import Exit, exit_code
 from karpenter_check.cli.input import ClusterAccess, Refused, from_cluster, from_demo, from_files
@@ -45,6 +46,7 @@ class Options:
     select: tuple[str, ...]
     ignore: tuple[str, ...]
     namespaces: tuple[str, ...]
+    all_namespaces: bool
     selector: LabelSelector | None
     nodepools: tuple[str, ...]
     min_severity: str
@@ -83,7 +85,14 @@ def run(options: Options, started: float) -> int:
     collected = perf_counter()
     judged = scan(snapshot, rules)
     said.detail(f"collected in {collected - started:.2f} s, judged in {perf_counter() - collected:.2f} s")
-    counted = Selection(frozenset(options.namespaces), options.selector, frozenset(options.nodepools)).apply(judged)
+    selection = Selection(
+        frozenset(() if options.all_namespaces else listed(options.namespaces)),
+        options.selector,
+        frozenset(listed(options.nodepools)),
+    )
+    for unknown in selection.unknown(snapshot):
+        said.warning(unknown)
+    counted = selection.apply(addressed(judged, options.access.kubeconfig, options.access.context, files=bool(options.filenames)))
     said.findings(counted)
     shown = at_least(counted, Severity(options.min_severity))
     outputs = options.outputs or (Output("table", None),)
@@ -120,6 +129,8 @@ def _collected(options: Options, said: Said) -> Snapshot:
         if options.push.push_gateway_url and options.push.cluster_name and refusal.code in {Exit.CANNOT_SCAN, Exit.NO_KARPENTER}:
             push_failure(options.push.target(""), datetime.now(UTC), said)  # noqa: TID251  no snapshot, so no clock but ours
         raise
+    if options.karpenter_version and snapshot.karpenter_version != options.karpenter_version:
+        said.note(f"the input says that Karpenter is {snapshot.karpenter_version}, so --karpenter-version is not used")
     return replace(snapshot, cluster=options.push.cluster_name or snapshot.cluster)
 
 

@@ -6,12 +6,14 @@ from typing import Any
 
 import click
 
-from karpenter_check.cli.option import option
+from karpenter_check.cli.option import complete_slugs, option
 from karpenter_check.cli.push_options import push_options
 from karpenter_check.cli.scan_types import DURATION, OUTPUT, SELECTOR, SEVERITIES, TIME, VERSION, InputPath
 
 
-@click.command(epilog="Every option can be set in the environment, too: --fail-on is KARPENTER_CHECK_FAIL_ON.")
+@click.command(
+    epilog="Every option can be set in the environment, too: --fail-on is KARPENTER_CHECK_FAIL_ON. Several values are separated by spaces."
+)
 @option(
     "-f",
     "--filename",
@@ -38,18 +40,24 @@ from karpenter_check.cli.scan_types import DURATION, OUTPUT, SELECTOR, SEVERITIE
 )
 @option("--dry-run", is_flag=True, help="Judge nothing; say what a scan could read, and which permission is missing.")
 @option("--karpenter-version", type=VERSION, metavar="X.Y.Z", help="Karpenter's version, where no Deployment tells it.")
-@option("--select", multiple=True, metavar="RULE,…", help="Run only these rules.")
-@option("--ignore", multiple=True, metavar="RULE,…", help="Do not run these rules.")
+@option("--select", multiple=True, metavar="RULE,…", shell_complete=complete_slugs, help="Run only these rules.")
+@option("--ignore", multiple=True, metavar="RULE,…", shell_complete=complete_slugs, help="Do not run these rules.")
 @option(
     "-n",
     "--namespace",
     "namespaces",
     multiple=True,
-    metavar="NAME",
-    help="Show and count only findings of this namespace. Repeatable. All is judged all the same.",
+    metavar="NAME,…",
+    help="Show and count only findings of these namespaces. All is judged all the same.",
+)
+@option(
+    "-A",
+    "--all-namespaces",
+    is_flag=True,
+    help="Show findings of all namespaces, as is the default, whatever KARPENTER_CHECK_NAMESPACE says.",
 )
 @option("-l", "--selector", type=SELECTOR, metavar="SELECTOR", help="Show and count only findings on objects with these labels.")
-@option("--nodepool", "nodepools", multiple=True, metavar="NAME", help="Show and count only findings of this NodePool. Repeatable.")
+@option("--nodepool", "nodepools", multiple=True, metavar="NAME,…", help="Show and count only findings of these NodePools.")
 @option(
     "--min-severity",
     type=click.Choice(SEVERITIES),
@@ -89,7 +97,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     karpenter-check scan -f dump.json    what `kubectl get … -A -o json` printed; - is stdin
 
     Exit codes: 0 clean, 1 could not scan, 2 wrong usage or unreadable input, 3 no Karpenter there, 4 incomplete and --strict,
-    5 push failed and --push-required, 10 findings from --fail-on on.
+    5 push failed and --push-required, 10 findings at or above --fail-on.
     """  # noqa: D301  click reads \b as "do not wrap"
     started = perf_counter()
     from karpenter_check.cli.push import PushOptions  # noqa: PLC0415  as below

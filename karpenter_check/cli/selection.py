@@ -25,6 +25,20 @@ class Selection:
         kept = tuple(result for result in report.results if self._admits(result, labels, report.snapshot))
         return replace(report, results=kept, hidden=report.hidden + len(report.results) - len(kept))
 
+    def unknown(self, snapshot: Snapshot) -> list[str]:
+        """What is asked for and not in the snapshot, in words: a name that is misspelt hides everything."""
+        workloads = (snapshot.daemonsets, snapshot.deployments, snapshot.statefulsets)
+        namespaces = {pod.metadata.namespace for pod in snapshot.pods}
+        namespaces |= {entry.metadata.namespace for entries in workloads for entry in entries}
+        nodepools = {*snapshot.nodepools_by_name, *snapshot.nodes_of_nodepool}
+        return [
+            *(f"nothing here is in namespace {name!r}" for name in sorted(self.namespaces - namespaces)),
+            *(
+                f"there is no NodePool {name!r} here; there are: {', '.join(sorted(nodepools)) or 'none'}"
+                for name in sorted(self.nodepools - nodepools)
+            ),
+        ]
+
     def _admits(self, result: Result, labels: Mapping[Ref, Mapping[str, str]], snapshot: Snapshot) -> bool:
         finding = result.finding
         nodes = (snapshot.nodes_by_name.get(occurrence.node) for occurrence in finding.occurrences)

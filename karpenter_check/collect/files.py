@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -17,6 +17,8 @@ from karpenter_check.snapshot import LOOSE_MANIFESTS, NO_TIME, CollectionError, 
 from karpenter_check.snapshot.part import Timestamp
 from karpenter_check.snapshot.version import parse_version
 
+_EVENTS_LIVE = timedelta(hours=1)
+"""How long the API server keeps an event by default, so that a pod that young has some."""
 SCHEMA = "karpenter-check/snapshot/v1"
 _DISCOVERY = {"APIGroupList", "APIResourceList", "APIVersions", "APIGroup"}
 
@@ -190,6 +192,12 @@ def read_files(
             "the input holds no Kubernetes object; try: kubectl get nodes,pods,… -A -o json | karpenter-check scan -f -"
         )
     coverage = reader.coverage(complete=complete)
+    if complete:
+        coverage |= _contradictions(gathering, reader.newest)
+    if complete and not (gathering.objects[Kind.NODE] or gathering.legacy):
+        raise UnreadableInput(
+            "the input holds no Node, so it is no whole cluster: did kubectl print an error? Without --complete what is there is read"
+        )
     clusterlike = reader.lists or stated is not None or complete
     without = gathering.legacy and not gathering.objects[Kind.NODEPOOL] and clusterlike
     absent = stated is not None and coverage[Kind.NODEPOOL].status is Status.ABSENT
@@ -208,3 +216,24 @@ def read_files(
         cluster_without_karpenter=bool(without or absent),
         guessed_time=at is None and stated is None,
     )
+
+
+def _contradictions(gathering: Gathering, newest: datetime | None) -> dict[Kind, Coverage]:
+    """Kinds that cannot have been asked for, or were refused, whatever `--complete` says: other objects speak of them."""
+    nodes, claims, pods = (gathering.objects[kind].values() for kind in (Kind.NODE, Kind.NODECLAIM, Kind.POD))
+    found = {}
+    if not gathering.objects[Kind.NODEPOOL] and any(node.nodepool for node in nodes):
+        found[Kind.NODEPOOL] = "nodes name their NodePool"
+    if not claims and any(node.nodepool for node in nodes):
+        found[Kind.NODECLAIM] = "nodes are of a NodePool"
+    if not pods and nodes:
+        found[Kind.POD] = "there are nodes"
+    if not gathering.objects[Kind.DAEMONSET] and any(pod.daemonset_uid for pod in pods):
+        found[Kind.DAEMONSET] = "pods belong to some"
+    created = (pod.metadata.creation_timestamp for pod in pods)
+    if not gathering.objects[Kind.EVENT] and newest and any(time and newest - time < _EVENTS_LIVE for time in created):
+        found[Kind.EVENT] = "pods are younger than an hour"
+    return {
+        kind: Coverage(Status.NOT_COLLECTED, 0, f"none in the input, but {why}: did kubectl print an error?")
+        for kind, why in found.items()
+    }

@@ -13,13 +13,18 @@ def counts(report: Report) -> dict[Severity, int]:
 
 
 def not_checked(report: Report) -> Iterator[tuple[str, str]]:
-    """What was not judged, or not wholly, and why: rules first, then kinds, then single objects."""
+    """What was not judged, or not wholly, and why: kinds with the rules that need them, other rules, then single objects."""
+    without: dict[str, list[str]] = {}
     for run in report.runs:
-        if run.outcome in {Outcome.SKIPPED, Outcome.ERROR}:
-            yield run.rule.slug, f"{'crashed: ' if run.outcome is Outcome.ERROR else ''}{run.reason}"
+        for kind in run.missing:
+            without.setdefault(kind, []).append(run.rule.slug)
     for kind, coverage in report.snapshot.coverage.items():
         if coverage.status is not Status.COMPLETE:
-            yield str(kind), str(coverage)
+            rules = without.get(kind)
+            yield str(kind), str(coverage) + (f"; so not judged: {', '.join(rules)}" if rules else "")
+    for run in report.runs:
+        if run.outcome in {Outcome.SKIPPED, Outcome.ERROR} and not run.missing:
+            yield run.rule.slug, f"{'crashed: ' if run.outcome is Outcome.ERROR else ''}{run.reason}"
     for error in report.snapshot.errors:
         yield (
             f"{error.kind} {error.name}".strip() or error.source,
@@ -28,14 +33,14 @@ def not_checked(report: Report) -> Iterator[tuple[str, str]]:
 
 
 def last_line(report: Report) -> str:
-    """`1 critical, 2 high; 6 of 6 rules checked; nothing suppressed`: what there is, and what is not known."""
+    """`1 critical, 2 high; 6 of 6 rules checked`: what there is, and what is not known."""
     found = ", ".join(f"{number} {severity}" for severity, number in counts(report).items() if number) or "no findings"
     left_out = sum(run.outcome in {Outcome.SKIPPED, Outcome.ERROR} for run in report.runs)
-    if report.runs and left_out == len(report.runs):
+    if report.nothing_checked:
         found = "nothing was checked"
     rules = f"{len(report.runs) - left_out} of {len(report.runs)} rules checked"
     incomplete = sum(coverage.status is not Status.COMPLETE for coverage in report.snapshot.coverage.values())
-    parts = [found, rules, "nothing suppressed"]
+    parts = [found, rules]
     if report.hidden:
         parts.append(f"{report.hidden} hidden by filters")
     if incomplete:

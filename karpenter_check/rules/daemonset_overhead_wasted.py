@@ -75,7 +75,7 @@ def _finding(daemonset: DaemonSet, requests: Milli, nodepool: NodePool, nodes: t
         owner=ref,
         nodepool=nodepool.name,
         cause="counted-not-running",
-        message=f"Karpenter keeps room for {metadata.name} on {nodepool.name}'s nodes; it runs on none of {len(nodes)}",
+        message=f"Karpenter keeps room for {metadata.name} on {nodepool.name}'s nodes; it runs on 0 of {len(nodes)}",
         why=f"NodePool {nodepool.name} admits its selectors and tolerations, but no node of it has the labels or lets it in",
         cost=f"{room} on each of {some}",
         impact=Impact(nodes=len(nodes), pods=0, cpu=shown("cpu", requests.get("cpu", 0)), memory=shown("memory", requests.get("memory", 0))),

@@ -173,7 +173,8 @@ def _fix(claim: NodeClaim, nodepool: str, culprit: Held | None, *, hangs: bool) 
         metadata = culprit.pod.metadata
         command = f"kubectl delete pod -n {shlex.quote(metadata.namespace)} {shlex.quote(metadata.name)}"
         said = "the pod asked not to be disturbed" if _annotated(culprit) else "this goes around its PodDisruptionBudget"
-        yield Fix("stop", command, risk=f"{said}: ask its owner first; a bare pod is not made again")
+        again = "its controller makes it again elsewhere" if metadata.controller else "it is a bare pod and is not made again"
+        yield Fix("stop", command, risk=f"{said}: ask its owner first; {again}")
     if hangs and claim.termination_grace_period is None and claim.spec.expire_after:  # v1beta1 has neither field
         patch = shlex.quote('{"spec":{"template":{"spec":{"terminationGracePeriod":"24h"}}}}')
         yield Fix(

@@ -138,7 +138,7 @@ def test_a_refusal_changes_the_exit_code_only_from_0_to_5_and_only_where_it_is_r
 
     assert result.exit_code == code
     assert "warning: metrics were not pushed: the Pushgateway at http://127.0.0.1:" in result.stderr
-    assert result.stdout.endswith("nothing suppressed\n")
+    assert result.stdout.endswith("rules checked\n")
 
 
 def test_metrics_delete_takes_the_group_away(pushgateway: Pushgateway) -> None:

@@ -22,6 +22,7 @@ from karpenter_check.rules.node_expiry_herd import node_expiry_herd
 from karpenter_check.scan import Report
 from karpenter_check.scan import Result as Judged
 from tests.build import a_cluster, a_node
+from tests.collect.replay import Replay
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 KINDS = (
@@ -53,7 +54,7 @@ def test_the_demo_shows_findings_and_exits_0() -> None:
 
     assert result.exit_code == 0
     assert result.output.splitlines()[0].startswith(f"karpenter-check {__version__}, cluster demo, at 2026-11-21 08:17:14Z")
-    assert result.output.splitlines()[-1] == "5 high, 1 medium, 4 low; 6 of 6 rules checked; nothing suppressed"
+    assert result.output.splitlines()[-1] == "5 high, 1 medium, 4 low; 6 of 6 rules checked"
 
 
 def test_a_healthy_cluster_exits_0() -> None:
@@ -79,7 +80,7 @@ def test_min_severity_hides_but_does_not_change_the_exit_code() -> None:
     result = scan(*recording("faults"), "--min-severity", "critical")
 
     assert result.exit_code == 10
-    assert result.stdout.splitlines()[-1] == "no findings; 6 of 6 rules checked; nothing suppressed; 10 hidden by filters"
+    assert result.stdout.splitlines()[-1] == "no findings; 6 of 6 rules checked; 10 hidden by filters"
 
 
 def test_a_namespace_chooses_what_is_shown_and_counted() -> None:
@@ -137,14 +138,96 @@ def test_what_kubectl_prints_gives_the_same_findings_as_the_lists() -> None:
 def test_kinds_that_are_not_in_the_input_leave_their_rules_unchecked() -> None:
     result = scan("-f", str(RECORDINGS / "faults" / "nodepools.json.gz"))
 
-    assert result.exit_code == 0
-    assert (
-        result.stdout.splitlines()[-1] == "nothing was checked; 0 of 6 rules checked; nothing suppressed; 10 kinds not wholly seen"
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[-1] == "nothing was checked; 0 of 6 rules checked; 10 kinds not wholly seen"
+
+
+def without(kind: str, recorded: str = "healthy") -> bytes:
+    """What kubectl prints of a recording, but for one kind."""
+    printed = json.loads(as_kubectl_prints(recorded))
+    return json.dumps({**printed, "items": [item for item in printed["items"] if item["kind"] != kind]}).encode()
+
+
+def test_strict_exits_4_where_a_rule_had_not_its_input() -> None:
+    arguments = ("-f", "-", *recording("healthy")[2:])
+
+    assert [scan(*arguments, *strict, input=without("Event")).exit_code for strict in ((), ("--strict",))] == [0, 4]
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        ("NodePool", "nodes name their NodePool"),
+        ("NodeClaim", "nodes are of a NodePool"),
+        ("Pod", "there are nodes"),
+        ("DaemonSet", "pods belong to some"),
+        ("Event", "pods are younger than an hour"),
+    ],
+)
+def test_complete_is_not_believed_against_the_input(kind: str, why: str) -> None:
+    result = scan("-f", "-", "--complete", *recording("healthy")[2:], "-o", "json", input=without(kind))
+    report = msgspec.json.decode(result.stdout)
+    reason = f"none in the input, but {why}: did kubectl print an error?"
+
+    assert report["coverage"][kind] == {"status": "not-collected", "count": 0, "reason": reason}
+    assert "skipped" in {rule["status"] for rule in report["rules"]}
+
+
+def test_input_without_a_node_is_no_whole_cluster() -> None:
+    result = scan("-f", "-", "--complete", input=b'{"kind":"List","apiVersion":"v1","items":[]}')
+    said = (
+        "the input holds no Node, so it is no whole cluster: did kubectl print an error? Without --complete what is there is read"
     )
 
+    assert (result.exit_code, result.stderr) == (2, f"Error: {said}\n")
 
-def test_strict_exits_4_for_them() -> None:
-    assert scan("-f", str(RECORDINGS / "faults" / "nodepools.json.gz"), "--strict").exit_code == 4
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--nodepool", "nope"), "there is no NodePool 'nope' here; there are: batch, general, gpu"),
+        (("--nodepool", "gpu,nope"), "there is no NodePool 'nope' here; there are: batch, general, gpu"),
+        (("-n", "shop,nope"), "nothing here is in namespace 'nope'"),
+    ],
+)
+def test_a_misspelt_filter_is_told(arguments: tuple[str, ...], said: str) -> None:
+    assert scan(*recording("healthy"), *arguments, "-q").stderr == f"karpenter-check: warning: {said}\n"
+
+
+def test_all_namespaces_overrides_the_environment() -> None:
+    environment = {"KARPENTER_CHECK_NAMESPACE": "observability", "KARPENTER_CHECK_OUTPUT": "jsonl"}
+    reports = [scan(*recording("faults"), *arguments, environment=environment).stdout.splitlines() for arguments in ((), ("-A",))]
+
+    assert [len(report) - 1 for report in reports] == [4, 10]
+
+
+def test_commands_are_meant_for_the_cluster_that_was_scanned(tmp_path: Path) -> None:
+    with Replay("faults") as cluster:
+        kubeconfig = cluster.kubeconfig(tmp_path)
+        live = scan("--kubeconfig", str(kubeconfig), "--context", "replay", "-o", "json")
+    fixes = [step for finding in msgspec.json.decode(live.stdout)["findings"] for step in finding["fix"]]
+    commands = {step["command"] for step in fixes if "command" in step}
+    where = f"--kubeconfig {kubeconfig} --context replay"
+
+    assert {
+        command for command in commands if not command.startswith((f"kubectl {where} ", f"karpenter-check scan {where} "))
+    } == set()
+    assert f"kubectl {where} delete pod -n shop ghost-scheduled" in commands
+
+
+def test_a_scan_of_files_does_not_tell_to_verify_it_in_the_current_cluster() -> None:
+    result = scan(*recording("faults"), "-o", "json")
+    steps = [
+        step for finding in msgspec.json.decode(result.stdout)["findings"] for step in finding["fix"] if step["step"] == "verify"
+    ]
+
+    assert steps == [{"step": "verify", "text": "take the input anew, and scan it"}] * 10
+
+
+def test_a_version_that_the_input_contradicts_is_told() -> None:
+    said = scan("--demo", "--karpenter-version", "0.37").stderr
+
+    assert "note: the input says that Karpenter is 1.13.0, so --karpenter-version is not used" in said
 
 
 def test_the_time_of_the_input_is_its_newest_and_said() -> None:
@@ -301,7 +384,10 @@ def test_a_finding_is_shown_for_the_namespace_of_a_pod_that_it_happens_to() -> N
 
 
 def test_input_without_a_time_leaves_what_judges_ages_unchecked() -> None:
-    result = scan("-f", "-", "--complete", input=b'{"kind":"List","apiVersion":"v1","items":[]}')
+    node = {"kind": "Node", "apiVersion": "v1", "metadata": {"name": "n1"}}
+    pod = {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p1", "namespace": "shop"}}
+    items = json.dumps({"kind": "List", "apiVersion": "v1", "items": [node, pod]}).encode()
+    result = scan("-f", "-", "--complete", input=items)
 
-    assert result.stdout.splitlines()[-1] == "no findings; 1 of 6 rules checked; nothing suppressed"
+    assert result.stdout.splitlines()[-1] == "no findings; 1 of 6 rules checked"
     assert "node-ttl-death: nothing in the input carries a time, and it judges ages; --at TIME sets one" in result.stdout

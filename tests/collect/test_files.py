@@ -72,9 +72,12 @@ def test_loose_manifests_are_partial(tmp_path: Path) -> None:
 
 
 def test_with_complete_what_does_not_appear_is_empty(tmp_path: Path) -> None:
-    covered = coverage_of(a_file(tmp_path, "list.json", a_list(POD)), complete=True)
+    node = {"kind": "Node", "apiVersion": "v1", "metadata": {"name": "n1"}}
+    old = {**POD, "metadata": {"name": "web", "namespace": "shop", "creationTimestamp": "2026-11-20T08:00:00Z"}}
+    event = {"kind": "Event", "apiVersion": "v1", "metadata": {"creationTimestamp": "2026-11-21T08:00:00Z"}, "involvedObject": {}}
+    covered = coverage_of(a_file(tmp_path, "list.json", a_list(node, old, event)), complete=True)
 
-    assert covered == {kind: Coverage(Status.COMPLETE, int(kind is Kind.POD)) for kind in Kind}
+    assert covered == {kind: Coverage(Status.COMPLETE, int(kind in {Kind.NODE, Kind.POD, Kind.EVENT})) for kind in Kind}
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def test_a_daemonset_that_is_counted_and_runs_on_no_node_is_found() -> None:
             owner=AGENT,
             nodepool="default",
             cause="counted-not-running",
-            message="Karpenter keeps room for agent on default's nodes; it runs on none of 2",
+            message="Karpenter keeps room for agent on default's nodes; it runs on 0 of 2",
             why="NodePool default admits its selectors and tolerations, but no node of it has the labels or lets it in",
             cost="100m cpu, 128Mi memory on each of 2 nodes",
             impact=Impact(nodes=2, pods=0, cpu="100m", memory="128Mi"),

@@ -117,7 +117,7 @@ def test_a_drain_that_hangs_on_a_pod_that_says_do_not_disrupt_is_found() -> None
                 Fix(
                     "stop",
                     "kubectl delete pod -n shop pinned",
-                    risk="the pod asked not to be disturbed: ask its owner first; a bare pod is not made again",
+                    risk="the pod asked not to be disturbed: ask its owner first; it is a bare pod and is not made again",
                 ),
                 GRACE,
                 VERIFY,
@@ -173,7 +173,7 @@ def test_a_pod_that_two_budgets_match_makes_the_drain_hang() -> None:
             "metadata.labels",
             "matched by two PodDisruptionBudgets (one and two), which eviction refuses",
         ),
-        "this goes around its PodDisruptionBudget: ask its owner first; a bare pod is not made again",
+        "this goes around its PodDisruptionBudget: ask its owner first; it is a bare pod and is not made again",
     )
 
 

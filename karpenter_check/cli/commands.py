@@ -1,0 +1,40 @@
+"""The commands that a report tells people to type, meant for the cluster that was scanned."""
+
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+from msgspec.structs import replace as with_fields
+
+from karpenter_check.finding import Fix
+from karpenter_check.scan import Report
+
+_OURS = "karpenter-check scan"
+
+
+def addressed(report: Report, kubeconfig: Path | None, context: str | None, *, files: bool) -> Report:
+    """The report with its commands made for that kubeconfig and context: copied as they are, they must not meet another cluster.
+
+    Of a scan of files, what verifies it is a new look at new files, which no command of ours can take.
+    """
+    where = [*(["--kubeconfig", str(kubeconfig)] if kubeconfig else []), *(["--context", context] if context else [])]
+    if not where and not files:
+        return report
+
+    def meant(fix: Fix) -> Fix:
+        if files and fix.command.startswith(_OURS):
+            return with_fields(fix, command="", text="take the input anew, and scan it")
+        for program in ("kubectl", _OURS):
+            if fix.command.startswith(f"{program} "):
+                return (
+                    with_fields(fix, command=f"{program} {shlex.join(where)}{fix.command.removeprefix(program)}") if where else fix
+                )
+        return fix
+
+    return replace(
+        report,
+        results=tuple(
+            replace(result, finding=with_fields(result.finding, fix=tuple(meant(fix) for fix in result.finding.fix)))
+            for result in report.results
+        ),
+    )
