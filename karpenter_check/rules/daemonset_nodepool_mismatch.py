@@ -10,11 +10,11 @@ from karpenter_check.disruption.budgets import allowed_at_a_time
 from karpenter_check.finding import Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, earliest
 from karpenter_check.rule import rule
 from karpenter_check.scheduling.daemonset import REVISION_LABEL, DaemonSetPod, daemonset_pod, refusals
-from karpenter_check.scheduling.node import room_on
 from karpenter_check.scheduling.nomination import nominees, pod_ref, target_node
 from karpenter_check.scheduling.preemption import Preemptions, preemptions
 from karpenter_check.scheduling.purchases import purchases
 from karpenter_check.scheduling.refusal import NoOverlap, Refusal, UndefinedLabel, UntoleratedTaint
+from karpenter_check.scheduling.room import room_on
 from karpenter_check.scheduling.template import LIFECYCLE_LABELS, drifted_from, template_of_nodeclaim, template_of_nodepool
 from karpenter_check.snapshot import DaemonSet, Kind, Node, NodePool, Pod, Snapshot
 from karpenter_check.snapshot.quantity import milli, shown

@@ -1,14 +1,12 @@
 """Would kube-scheduler put this pod on that node now? What it says no to, recomputed from the objects."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 
 from karpenter_check.scheduling.requirement import Requirement
 from karpenter_check.scheduling.taints import tolerates
-from karpenter_check.snapshot import Node, Pod, Snapshot
+from karpenter_check.snapshot import Node
 from karpenter_check.snapshot.node import Taint
 from karpenter_check.snapshot.pod import NodeAffinity, NodeSelectorRequirement, NodeSelectorTerm, PodShape, Toleration
-from karpenter_check.snapshot.quantity import Milli, amounts, total
 
 
 def _expression_matches(expression: NodeSelectorRequirement, labels: Mapping[str, str]) -> bool:
@@ -81,48 +79,3 @@ def admits_daemonset(node_selector: Mapping[str, str], affinity: NodeAffinity, s
     """Whether the DaemonSet controller wants a pod on the node, by its labels and taints (`daemon.Predicates`, v1.36)."""
     taints = _repelled((*shape.tolerations, *_GIVEN_TO_DAEMONSETS), node)
     return not label_mismatch(node_selector, affinity, node) and not any(taints)
-
-
-@dataclass(frozen=True)
-class Room:
-    """What a node has, and what its pods take of it, in thousandths by resource."""
-
-    allocatable: Milli
-    taken: Milli
-
-    def free(self, resource: str) -> int:
-        """What is left; negative where more is taken than there is."""
-        return self.allocatable.get(resource, 0) - self.taken.get(resource, 0)
-
-    def short_of(self, requests: Milli) -> dict[str, int]:
-        """By how much each resource falls short for one more pod with these requests; empty if it fits."""
-        asked = {**requests, "pods": 1000}
-        return {name: asked[name] - self.free(name) for name in asked if asked[name] > max(0, self.free(name))}
-
-
-def holds_room(pod: Pod) -> bool:
-    """Whether a bound pod takes room: until it has finished, even while it is being deleted."""
-    return pod.phase not in {"Succeeded", "Failed"}
-
-
-def room_on(snapshot: Snapshot, node: Node, without: Iterable[Pod] = ()) -> Room:
-    """The node's room, as if the pods in `without` were not on it."""
-    left_out = {id(pod) for pod in without}
-    pods = [pod for pod in snapshot.pods_on_node.get(node.name, ()) if holds_room(pod) and id(pod) not in left_out]
-    taken = total(pod.shape.requests for pod in pods)
-    return Room(amounts(node.status.allocatable), {**taken, "pods": 1000 * len(pods)})
-
-
-def taken_host_port(snapshot: Snapshot, pod: Pod, node: Node) -> Pod | None:
-    """A pod on the node that holds a host port which this one needs, or None.
-
-    0.0.0.0 and :: stand for every address (`pkg/scheduling/hostportusage.go`).
-    """
-    for other in snapshot.pods_on_node.get(node.name, ()):
-        for mine in pod.shape.host_ports:
-            for theirs in other.shape.host_ports:
-                same = (mine.host_port, mine.protocol) == (theirs.host_port, theirs.protocol)
-                wildcard = {mine.host_ip, theirs.host_ip} & {"", "0.0.0.0", "::"}  # noqa: S104  an address in a pod's spec, nothing binds to it
-                if same and holds_room(other) and (wildcard or mine.host_ip == theirs.host_ip):
-                    return other
-    return None

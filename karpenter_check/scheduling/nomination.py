@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from karpenter_check.scheduling.node import cordoned, holds_room, label_mismatch, repelled, room_on, taken_host_port
+from karpenter_check.scheduling.node import cordoned, label_mismatch, repelled
+from karpenter_check.scheduling.room import occupants, room_on, taken_host_port
 from karpenter_check.snapshot import Node, NodeClaim, Pod, Ref, Snapshot
 from karpenter_check.snapshot.clip import clip
 from karpenter_check.snapshot.event import Event, nomination
+from karpenter_check.snapshot.once import once
 from karpenter_check.snapshot.quantity import shown
 
 _RANDOM, _LONGEST_BASE = 5, 58
@@ -54,6 +56,7 @@ class Nominee:
     """How often its events have been seen."""
 
 
+@once
 def nominees(snapshot: Snapshot) -> Mapping[str, Nominee]:
     """The latest nomination of each pod that is still there, by pod UID."""
     by_pod: dict[str, list[tuple[datetime, Event, str, str]]] = {}
@@ -138,11 +141,6 @@ def _lifecycle_obstacle(claim: NodeClaim) -> Obstacle | None:
     return None
 
 
-def _takers(snapshot: Snapshot, node: Node, resource: str) -> list[Pod]:
-    pods = [pod for pod in snapshot.pods_on_node.get(node.name, ()) if holds_room(pod) and pod.shape.requests.get(resource)]
-    return sorted(pods, key=lambda pod: (-pod.shape.requests[resource], pod.metadata.namespace, pod.metadata.name))
-
-
 def _node_obstacle(snapshot: Snapshot, pod: Pod, node: Node) -> Obstacle | None:
     """What kube-scheduler's predicates say of the pod on the node, recomputed."""
     here = (node_ref(node.name),)
@@ -165,7 +163,7 @@ def _node_obstacle(snapshot: Snapshot, pod: Pod, node: Node) -> Obstacle | None:
     if short := room_on(snapshot, node).short_of(pod.shape.requests):
         asked = {**pod.shape.requests, "pods": 1000}
         resource, missing = max(short.items(), key=lambda entry: (entry[1] / asked[entry[0]], entry[0]))
-        takers = _takers(snapshot, node, resource)
+        takers = occupants(snapshot, node).largest(resource)
         said = f"node {node.name} is {shown(resource, missing)} {resource} short"
         if resource == "pods":
             said = f"node {node.name} has no pod slot left"
@@ -182,9 +180,10 @@ def _node_obstacle(snapshot: Snapshot, pod: Pod, node: Node) -> Obstacle | None:
     return None
 
 
-def _scheduler_answers(snapshot: Snapshot, name: str) -> bool:
-    """Whether some pod of that scheduler was bound: then it is there and works."""
-    return name == "default-scheduler" or any(pod.scheduler_name == name and pod.node_name for pod in snapshot.pods)
+@once
+def _schedulers_that_answer(snapshot: Snapshot) -> frozenset[str]:
+    """Those that have bound some pod, so that they are there and work; the default one is taken to."""
+    return frozenset({"default-scheduler", *(pod.scheduler_name for pod in snapshot.pods if pod.node_name)})
 
 
 def obstacle(snapshot: Snapshot, nominee: Nominee) -> Obstacle:
@@ -203,7 +202,7 @@ def obstacle(snapshot: Snapshot, nominee: Nominee) -> Obstacle:
     ready_since = initialized.last_transition_time if initialized else None
     if found := _node_obstacle(snapshot, pod, node):
         return Obstacle(found.reason, found.said, found.since or ready_since, found.culprits)
-    if not _scheduler_answers(snapshot, pod.scheduler_name):
+    if pod.scheduler_name not in _schedulers_that_answer(snapshot):
         said = f'its schedulerName "{pod.scheduler_name}" answers nothing: no pod of it is bound anywhere'
         return Obstacle(Reason.OTHER_SCHEDULER, said, ready_since, (pod_ref(pod),))
     said = f"nothing that could be checked keeps it from node {node.name}"

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from karpenter_check.snapshot import Ref, Snapshot
 from karpenter_check.snapshot.event import Event, preemption
+from karpenter_check.snapshot.once import once
 
 WINDOW = timedelta(minutes=15)
 """How far back a preemption or a purchase belongs to what is happening now."""
@@ -71,6 +72,7 @@ class _Workloads:
         return node_name not in self._snapshot.nodes_by_name or by in self.at(node_name)
 
 
+@once
 def preemptions(snapshot: Snapshot) -> tuple[Preemptions, ...]:
     """What was preempted on Karpenter's nodes within the window, by owner, NodePool and preemptor.
 

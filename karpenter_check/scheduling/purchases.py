@@ -8,6 +8,7 @@ from datetime import datetime
 from karpenter_check.scheduling.preemption import WINDOW, owner_of_event, preemptions
 from karpenter_check.snapshot import NodeClaim, Pod, Ref, Snapshot
 from karpenter_check.snapshot.event import nomination
+from karpenter_check.snapshot.once import once
 from karpenter_check.snapshot.quantity import amounts
 
 
@@ -70,6 +71,7 @@ def _named_by_events(snapshot: Snapshot) -> tuple[Mapping[str, set[Ref]], Mappin
     return owners, pods
 
 
+@once
 def purchases(snapshot: Snapshot) -> tuple[Purchases, ...]:
     """The unoccupied NodeClaims bought within the window, by the owner that they were bought for.
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import Any
 
 from karpenter_check.snapshot.coverage import CollectionError, Coverage, Status
 from karpenter_check.snapshot.event import Event
@@ -50,6 +51,11 @@ class Snapshot:
     def covered(self, kind: Kind) -> Coverage:
         """What is known of a kind."""
         return self.coverage.get(kind, NOT_COLLECTED)
+
+    @cached_property
+    def derived(self) -> dict[object, Any]:
+        """What functions made of this snapshot, by the function; see `once`."""
+        return {}
 
     @cached_property
     def nodepools_by_name(self) -> Mapping[str, NodePool]:

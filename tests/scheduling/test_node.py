@@ -2,21 +2,18 @@
 
 import pytest
 
-from karpenter_check.scheduling.node import Room, admits_daemonset, cordoned, label_mismatch, repelled, room_on, taken_host_port
-from karpenter_check.snapshot import Node, Pod
+from karpenter_check.scheduling.node import admits_daemonset, cordoned, label_mismatch, repelled
+from karpenter_check.snapshot import Node
 from karpenter_check.snapshot.pod import (
-    Container,
-    ContainerPort,
     NodeAffinity,
     NodeSelector,
     NodeSelectorRequirement,
     NodeSelectorTerm,
-    PodObject,
     PodShape,
     PodShapes,
     PodSpec,
 )
-from tests.build import a_cluster, a_node, a_pod, a_pod_spec, a_taint, a_term, a_toleration
+from tests.build import a_node, a_pod_spec, a_taint, a_term, a_toleration
 
 NODE = a_node("n1", labels={"team": "a", "cores": "8", "rack": "r7"})
 
@@ -112,86 +109,6 @@ def test_the_daemonset_controller_wants_a_pod_on_the_node(node: Node, wanted: bo
     shape = shape_of(a_pod_spec(selector={"team": "a"}))
 
     assert admits_daemonset(shape.node_selector, shape.node_affinity, shape, node) is wanted
-
-
-def test_room_is_what_the_pods_that_have_not_finished_leave() -> None:
-    node = a_node("n1", cpu="4", memory="8Gi", pods="10")
-    cluster = a_cluster(
-        node,
-        a_node("n2"),
-        a_pod("running", on="n1", cpu="1", memory="1Gi"),
-        a_pod("leaving", on="n1", cpu="500m", memory="", deleted="5s"),
-        a_pod("finished", on="n1", cpu="2", phase="Succeeded"),
-        a_pod("crashed", on="n1", cpu="2", phase="Failed"),
-        a_pod("elsewhere", on="n2", cpu="2"),
-    )
-    gibibyte = 1024**3 * 1000
-
-    assert room_on(cluster, node) == Room(
-        allocatable={"cpu": 4000, "memory": 8 * gibibyte, "pods": 10_000},
-        taken={"cpu": 1500, "memory": gibibyte, "pods": 2000},
-    )
-    assert room_on(cluster, node, without=[pod for pod in cluster.pods if pod.metadata.name == "running"]).taken == {
-        "cpu": 500,
-        "pods": 1000,
-    }
-
-
-@pytest.mark.parametrize(
-    ("requests", "short"),
-    [
-        ({"cpu": 1000}, {}),
-        ({"cpu": 1001}, {"cpu": 1}),
-        ({"cpu": 3000, "memory": 500}, {"cpu": 2000, "memory": 800}),
-        ({"nvidia.com/gpu": 1000}, {"nvidia.com/gpu": 1000}),
-        ({"nvidia.com/gpu": 0, "memory": 0}, {}),
-    ],
-)
-def test_what_a_pod_asks_beyond_the_room_is_short(requests: dict[str, int], short: dict[str, int]) -> None:
-    room = Room({"cpu": 4000, "memory": 1000, "pods": 10_000}, {"cpu": 3000, "memory": 1300, "pods": 3000})
-
-    assert room.short_of(requests) == short
-
-
-def test_a_pod_needs_a_slot_too() -> None:
-    assert Room({"cpu": 4000, "pods": 3000}, {"pods": 3000}).short_of({"cpu": 1}) == {"pods": 1000}
-
-
-def with_port(name: str, port: ContainerPort, *, on: str = "", phase: str = "") -> PodObject:
-    pod = a_pod(name, on=on, phase=phase)
-    return PodObject(pod.metadata, PodSpec(on, containers=(Container(ports=(port,)),)), pod.status)
-
-
-@pytest.mark.parametrize(
-    ("theirs", "mine", "collide"),
-    [
-        (ContainerPort(80), ContainerPort(80), True),
-        (ContainerPort(80), ContainerPort(81), False),
-        (ContainerPort(80), ContainerPort(80, protocol="UDP"), False),
-        (ContainerPort(80, "10.0.0.1"), ContainerPort(80, "10.0.0.2"), False),
-        (ContainerPort(80, "10.0.0.1"), ContainerPort(80, "10.0.0.1"), True),
-        (ContainerPort(80, "10.0.0.1"), ContainerPort(80, "0.0.0.0"), True),  # noqa: S104  an address in a pod's spec
-        (ContainerPort(80, "10.0.0.1"), ContainerPort(80), True),
-        (ContainerPort(80, "::"), ContainerPort(80, "10.0.0.2"), True),
-        (ContainerPort(0), ContainerPort(0), False),
-    ],
-)
-def test_host_ports_collide(theirs: ContainerPort, mine: ContainerPort, collide: bool) -> None:  # noqa: FBT001  the expectation
-    node = a_node("n1")
-    cluster = a_cluster(node, with_port("holder", theirs, on="n1"), with_port("comer", mine))
-    holder, comer = cluster.pods
-
-    assert taken_host_port(cluster, comer, node) == (holder if collide else None)
-
-
-def test_a_finished_pod_holds_no_host_port() -> None:
-    node = a_node("n1")
-    cluster = a_cluster(
-        node, with_port("holder", ContainerPort(80), on="n1", phase="Failed"), with_port("comer", ContainerPort(80))
-    )
-    comer: Pod = cluster.pods[1]
-
-    assert taken_host_port(cluster, comer, node) is None
 
 
 def test_a_toleration_of_one_value_does_not_cover_another() -> None:
