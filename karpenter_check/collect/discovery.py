@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from karpenter_check.collect.api import Api
+from karpenter_check.collect.api import Answer, Api
 from karpenter_check.collect.refusal import CannotScan
 from karpenter_check.collect.resources import Resource
 
@@ -80,16 +80,22 @@ def discover(api: Api) -> Served:
     """Ask for the groups and the server's version. Raises CannotScan where the server does not answer as a Kubernetes API."""
     answer = api.get("/apis")
     if answer.status != 200:
-        advice = {
-            401: f"; {api.advice}",
-            403: "; bind the ClusterRole system:discovery, or check whose credentials these are",
-        }.get(answer.status, "")
-        raise CannotScan(f"{api.host} refuses GET /apis: {answer.complaint}{advice}")
+        raise CannotScan(f"{api.host} refuses GET /apis: {answer.complaint}{_advice(api, answer)}")
     try:
         groups = msgspec.json.decode(answer.body, type=_GroupList).groups
     except _BROKEN as error:
         raise CannotScan(f"{api.host} is no Kubernetes API server: GET /apis gave no list of API groups") from error
     return Served(_kubernetes_version(api), {group.name: _versions(group) for group in groups}, answer.date)
+
+
+def _advice(api: Api, answer: Answer) -> str:
+    if answer.status == 401:
+        return f"; {api.advice}"
+    if answer.status == 403 and "impersonate" in answer.message:
+        return "; grant the verb impersonate on what it names, or leave out --as, --as-group and the kubeconfig's as"
+    if answer.status == 403:
+        return "; bind the ClusterRole system:discovery, or check whose credentials these are"
+    return "" if answer.message or answer.status >= 500 else "; is it a Kubernetes API server?"
 
 
 def _versions(group: _Group) -> tuple[str, ...]:

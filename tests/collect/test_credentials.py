@@ -10,8 +10,10 @@ import msgspec
 import pytest
 
 from karpenter_check.collect.access import connect
+from karpenter_check.collect.live import collect_live
 from karpenter_check.collect.refusal import CannotScan
-from tests.collect.replay import Replay
+from karpenter_check.snapshot import Coverage, Kind, Status
+from tests.collect.replay import Replay, an_error
 
 CANARY = "C4naryS3cretThatMustNotBeSeenAnywhere0123456789"
 V1 = "client.authentication.k8s.io/v1"
@@ -319,3 +321,48 @@ def test_a_path_with_a_colon_is_one_file(cluster: Replay, tmp_path: Path) -> Non
     folder = tmp_path / f"a{os.pathsep}b"
     folder.mkdir()
     assert connect(cluster.kubeconfig(folder)).get("/version").status == 200
+
+
+def test_of_several_files_an_empty_one_does_not_count(cluster: Replay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    empty = tmp_path / "empty"
+    empty.touch()
+    monkeypatch.setenv("KUBECONFIG", os.pathsep.join([str(empty), str(cluster.kubeconfig(tmp_path))]))
+    assert connect().get("/version").status == 200
+
+
+def test_entries_of_several_files_are_relative_to_their_own(
+    cluster: Replay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "token").write_text("of-the-other")
+    second = cluster.kubeconfig(tmp_path / "other", user={"tokenFile": "token"})
+    first = tmp_path / "first"
+    first.write_text("{apiVersion: v1, kind: Config, current-context: replay, users: null}")
+    monkeypatch.setenv("KUBECONFIG", os.pathsep.join([str(first), str(second)]))
+    connect().get("/version")
+    assert authorizations(cluster) == ["Bearer of-the-other"]
+
+
+def test_a_login_that_ends_during_a_scan_leaves_the_rest_unseen_and_says_what_to_do(cluster: Replay, tmp_path: Path) -> None:
+    cluster.answer("/api/v1/events", an_error("401"))
+    snapshot = collect_live(connect(cluster.kubeconfig(tmp_path)))
+    assert snapshot.covered(Kind.EVENT) == Coverage(
+        Status.FAILED,
+        0,
+        "GET /api/v1/events: HTTP 401: Unauthorized; the token of user 'reader' in the kubeconfig may have expired: log in again",
+    )
+
+
+def test_a_login_that_expires_between_two_pages_is_renewed_and_nothing_is_lost(tmp_path: Path) -> None:
+    script = f"""echo run >> {tmp_path}/runs
+printf '{{"apiVersion":"{V1}","kind":"ExecCredential","status":{{"token":"t%s"}}}}' "$(grep -c run {tmp_path}/runs)" """
+    plugin = a_plugin(tmp_path, script)
+    with Replay("healthy", page_size=20) as replay:
+        replay.answer("/api/v1/pods", an_error("401"), page=2)
+        snapshot = collect_live(connect(replay.kubeconfig(tmp_path, user=an_exec_user(plugin))))
+    assert snapshot.covered(Kind.POD) == Coverage(Status.COMPLETE, 27)
+    assert [request.headers["authorization"] for request in replay.requests if request.path == "/api/v1/pods"] == [
+        "Bearer t1",
+        "Bearer t1",
+        "Bearer t2",
+    ]

@@ -171,6 +171,29 @@ def test_a_group_that_is_not_served_leaves_its_kind_absent_and_the_rest_seen(hea
     assert snapshot.covered(Kind.EVENT).status is Status.COMPLETE
 
 
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (Reply(404, b"not here"), "HTTP 404; is it a Kubernetes API server?"),
+        (Reply(302, b"", {"Location": "https://login.invalid"}), "HTTP 302; is it a Kubernetes API server?"),
+        (Reply(503, b"upstream"), "HTTP 503"),
+        (
+            Reply(403, b'{"message":"users \\"jane\\" is forbidden: User \\"joe\\" cannot impersonate resource \\"users\\""}'),
+            (
+                'HTTP 403: users "jane" is forbidden: User "joe" cannot impersonate resource "users"; '
+                "grant the verb impersonate on what it names, or leave out --as, --as-group and the kubeconfig's as"
+            ),
+        ),
+    ],
+    ids=["not found", "a login page", "an ailing load balancer", "impersonation"],
+)
+def test_a_server_that_refuses_discovery_is_told(healthy: Replay, scanned: Scan, reply: Reply, said: str) -> None:
+    healthy.answer("/apis", reply)
+    with pytest.raises(CannotScan) as refused:
+        scanned(healthy)
+    assert str(refused.value) == f"{healthy.url} refuses GET /apis: {said}"
+
+
 def test_who_may_not_even_discover_is_told_what_to_bind(healthy: Replay, scanned: Scan) -> None:
     healthy.answer(
         "/apis", Reply(403, b'{"kind":"Status","message":"forbidden: User \\"system:anonymous\\" cannot get path \\"/apis\\""}')
