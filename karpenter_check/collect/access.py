@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 from karpenter_check.collect.api import Api
-from karpenter_check.collect.credentials import TokenFile, credentials_of, impersonation
+from karpenter_check.collect.credentials import TokenFile, credentials_of
+from karpenter_check.collect.impersonation import impersonation
 from karpenter_check.collect.kubeconfig import content, read_context
 from karpenter_check.collect.refusal import CannotScan
 from karpenter_check.collect.transport import Transport

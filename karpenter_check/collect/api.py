@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 import msgspec
 
 from karpenter_check import __version__
-from karpenter_check.collect.credentials import Credential, Credentials, Impersonation
+from karpenter_check.collect.credentials import Credential, Credentials
+from karpenter_check.collect.impersonation import Impersonation
 from karpenter_check.collect.refusal import CannotScan
 from karpenter_check.collect.transport import Transport
 

@@ -1,13 +1,8 @@
-"""Who asks: tokens, token files, exec plugins and client certificates, and whom they impersonate."""
+"""Who asks: tokens, token files, exec plugins and client certificates."""
 
 import base64
-import re
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol
-from urllib.parse import quote
-
-import msgspec
 
 from karpenter_check.collect.exec_plugin import ExecPlugin
 from karpenter_check.collect.kubeconfig import Context, content
@@ -190,49 +185,3 @@ def _cluster_info(context: Context) -> dict[str, object]:
         "config": extension,
     }
     return {name: value for name, value in info.items() if value}
-
-
-class Impersonation(msgspec.Struct, frozen=True):
-    """Whom to act as, as `kubectl --as` does: the server asks whether we may."""
-
-    user: str = ""
-    groups: tuple[str, ...] = ()
-    uid: str = ""
-    extra: Mapping[str, list[str]] = {}
-
-    def headers(self) -> Iterator[tuple[str, str]]:
-        """One header for each group and each extra value."""
-        if self.user:
-            yield "Impersonate-User", _in_header(self.user)
-        if self.uid:
-            yield "Impersonate-Uid", _in_header(self.uid)
-        for group in self.groups:
-            yield "Impersonate-Group", _in_header(group)
-        for key, values in self.extra.items():
-            for value in values:
-                yield f"Impersonate-Extra-{quote(key, safe='')}", _in_header(value)
-
-
-def impersonation(context: Context | None, user: str | None, groups: tuple[str, ...]) -> Impersonation:
-    """What `--as` and `--as-group` ask for, else the kubeconfig. Another user does not inherit the kubeconfig's groups.
-
-    Raises CannotScan for groups without a user.
-    """
-    of_file = context.user if context else None
-    if user:
-        chosen = Impersonation(user, groups)
-    elif of_file and of_file.as_user:
-        chosen = Impersonation(of_file.as_user, groups or tuple(of_file.as_groups), of_file.as_uid, of_file.as_user_extra)
-    elif groups or (of_file and (of_file.as_groups or of_file.as_uid or of_file.as_user_extra)):
-        raise CannotScan("groups are impersonated along with a user: give --as USER, too")
-    else:
-        chosen = Impersonation()
-    for _, value in chosen.headers():
-        if re.search(r"[\x00-\x1f\x7f]", value):
-            raise CannotScan("--as, --as-group and the kubeconfig's as… hold line breaks or the like, which no header can hold")
-    return chosen
-
-
-def _in_header(value: str) -> str:
-    """As kubectl sends it: UTF-8, where http.client encodes as Latin-1."""
-    return value.encode().decode("latin-1")
