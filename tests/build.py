@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 from uuid import NAMESPACE_URL, uuid5
 
+import msgspec
+
 from karpenter_check.snapshot import Coverage, DaemonSet, Kind, Node, NodeClaim, NodePool, Snapshot, Status, Version
 from karpenter_check.snapshot.duration import duration
 from karpenter_check.snapshot.event import Event, EventSource, InvolvedObject
@@ -450,6 +452,20 @@ def a_healthy_cluster() -> Snapshot:
     )  # fmt: skip
 
 
+def _made_from(nodepool: NodePool, node: Node, created: datetime) -> NodeClaim:
+    """The NodeClaim of a node, with the requirements, labels and taints of its NodePool."""
+    template = nodepool.spec.template
+    claim = a_nodeclaim(node=node.name, pool=nodepool.name, age=f"{int((NOON - created) / timedelta(seconds=1))}s")
+    labels = tuple(Requirement(key, "In", (value,)) for key, value in template.metadata.labels.items())
+    spec = msgspec.structs.replace(
+        claim.spec,
+        requirements=(*template.spec.requirements, *labels),
+        taints=template.spec.taints,
+        node_class_ref=template.spec.node_class_ref,
+    )
+    return msgspec.structs.replace(claim, spec=spec)
+
+
 def a_cluster(*things: Thing, version: Version | None = None, missing: Mapping[Kind, Status] | None = None) -> Snapshot:
     """The snapshot of these things at `NOON`.
 
@@ -470,10 +486,9 @@ def a_cluster(*things: Thing, version: Version | None = None, missing: Mapping[K
         if pool not in {nodepool.name for nodepool in nodepools}:
             nodepools.append(a_nodepool(pool))
     claimed = {claim.status.node_name for claim in claims}
+    by_name = {nodepool.name: nodepool for nodepool in nodepools}
     claims += [
-        a_nodeclaim(
-            node=node.name, pool=node.nodepool, age=f"{int((NOON - node.metadata.creation_timestamp) / timedelta(seconds=1))}s"
-        )
+        _made_from(by_name[node.nodepool], node, node.metadata.creation_timestamp)
         for node in nodes
         if node.nodepool and node.name not in claimed and node.metadata.creation_timestamp
     ]

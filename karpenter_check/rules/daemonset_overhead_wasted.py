@@ -1,17 +1,18 @@
 """The converse of the first founding problem: room that Karpenter keeps for DaemonSets that never come."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from karpenter_check.finding import Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, earliest
+from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, earliest
 from karpenter_check.rule import NotProven, rule
 from karpenter_check.scheduling.daemonset import daemonset_pod, refusals
+from karpenter_check.scheduling.labels import EKS_AUTO_MODE
 from karpenter_check.scheduling.node import admits_daemonset
 from karpenter_check.scheduling.nomination import node_ref
-from karpenter_check.scheduling.template import SIMULATES_LIFECYCLE_LABELS, NodeTemplate, drifted_from, template_of_nodepool
-from karpenter_check.snapshot import DaemonSet, Kind, Node, NodePool, Snapshot
-from karpenter_check.snapshot.quantity import Milli, shown
+from karpenter_check.scheduling.template import SIMULATES_LIFECYCLE_LABELS, NodeTemplate, drifted_from, nodepool_templates
+from karpenter_check.snapshot import DaemonSet, Kind, Node, NodeClaim, NodePool, Snapshot
+from karpenter_check.snapshot.quantity import Milli, amounts, shown
 
 
 @rule(severity=Severity.LOW, needs={Kind.NODE, Kind.POD, Kind.DAEMONSET, Kind.NODEPOOL, Kind.NODECLAIM}, since="0.1.0")
@@ -19,53 +20,61 @@ def daemonset_overhead_wasted(snapshot: Snapshot, *, minimum_age: timedelta = ti
     """Karpenter keeps room on a NodePool's nodes for a DaemonSet that does not run there."""
     if snapshot.karpenter_version and snapshot.karpenter_version >= SIMULATES_LIFECYCLE_LABELS:
         raise NotProven(f"Karpenter {snapshot.karpenter_version} counts DaemonSets by instance type, which no object shows")
+    settled = {nodepool.name: _settled_nodes(snapshot, nodepool, minimum_age) for nodepool in snapshot.nodepools}
+    templates = {name: _proven(template) for name, template in nodepool_templates(snapshot).items()}
     for daemonset in snapshot.daemonsets:
         simulated = daemonset_pod(snapshot, daemonset)
-        if not simulated.requests:
+        if not any(simulated.requests.values()):
             continue
+        present = {pod.node_name or pod.pinned_to for pod in snapshot.pods_of_daemonset.get(daemonset.metadata.uid, ())}
         for nodepool in snapshot.nodepools:
-            nodes = _settled_nodes(snapshot, nodepool, minimum_age)
-            counted = not refusals(
-                simulated, _proven(template_of_nodepool(nodepool, snapshot.karpenter_version)), snapshot.karpenter_version
-            )
-            if nodes and counted and not nodepool.static and not any(_concerns(snapshot, daemonset, node) for node in nodes):
-                yield _finding(daemonset, simulated.requests, nodepool, nodes)
+            template = templates[nodepool.name]
+            if not settled[nodepool.name] or refusals(simulated, template, snapshot.karpenter_version):
+                continue
+            if any(node.name in present or _wants(snapshot, daemonset, node) for node, _ in settled[nodepool.name]):
+                continue
+            if nodes := [node for node, claim in settled[nodepool.name] if _kept_room(claim, daemonset, simulated.requests)]:
+                proven = snapshot.karpenter_version is not None and nodepool_templates(snapshot)[nodepool.name].provider.proven
+                yield _finding(daemonset, simulated.requests, nodepool, nodes, Confidence.CERTAIN if proven else Confidence.LIKELY)
 
 
 def _proven(template: NodeTemplate) -> NodeTemplate:
     """The template without the labels that a provider is only believed to know: they cannot prove that a DaemonSet is counted."""
-    return replace(template, provider=replace(template.provider, domains=()))
+    return replace(template, provider=replace(template.provider, domains=(), recognised=True))
 
 
-def _settled_nodes(snapshot: Snapshot, nodepool: NodePool, minimum_age: timedelta) -> tuple[Node, ...]:
-    """The pool's nodes that are ready, initialized, not cordoned, old enough, and made from the template as it is now."""
+def _settled_nodes(snapshot: Snapshot, nodepool: NodePool, minimum_age: timedelta) -> Sequence[tuple[Node, NodeClaim]]:
+    """The pool's nodes that are ready, initialized, not cordoned, old enough, and made from the template as it is now.
+
+    None of a static NodePool, which keeps no room, and none of EKS Auto Mode, which runs a Karpenter that counts DaemonSets by
+    instance type.
+    """
+    if nodepool.static or nodepool.spec.template.spec.node_class_ref.api_group == EKS_AUTO_MODE:
+        return ()
     settled = []
     for node in snapshot.nodes_of_nodepool.get(nodepool.name, ()):
         created, claim = node.metadata.creation_timestamp, snapshot.nodeclaim_of_node.get(node.name)
         old = created is not None and snapshot.taken_at - created >= minimum_age
-        if (
-            node.ready
-            and node.initialized
-            and not node.spec.unschedulable
-            and old
-            and not node.metadata.deletion_timestamp
-            and claim
-            and not drifted_from(claim, nodepool)
-        ):
-            settled.append(node)
-    return tuple(settled)
+        in_service = node.ready and node.initialized and not node.spec.unschedulable and not node.metadata.deletion_timestamp
+        if old and in_service and claim and not drifted_from(claim, nodepool):
+            settled.append((node, claim))
+    return settled
 
 
-def _concerns(snapshot: Snapshot, daemonset: DaemonSet, node: Node) -> bool:
-    """Whether the DaemonSet has a pod on the node, or one waiting for it, or wants one by the node's real labels and taints."""
-    pods = snapshot.pods_of_daemonset.get(daemonset.metadata.uid, ())
-    if any(node.name in {pod.node_name, pod.pinned_to} for pod in pods):
-        return True
+def _wants(snapshot: Snapshot, daemonset: DaemonSet, node: Node) -> bool:
+    """Whether the DaemonSet wants a pod on the node, by the node's real labels and taints."""
     shape = snapshot.daemonset_shapes[daemonset.metadata.namespace, daemonset.metadata.name]
     return admits_daemonset(shape.node_selector, shape.node_affinity, shape, node)
 
 
-def _finding(daemonset: DaemonSet, requests: Milli, nodepool: NodePool, nodes: tuple[Node, ...]) -> Finding:
+def _kept_room(claim: NodeClaim, daemonset: DaemonSet, requests: Milli) -> bool:
+    """Whether the NodeClaim may have been sized with the DaemonSet: it is younger, and asks for as much at least."""
+    sized, written = claim.metadata.creation_timestamp, daemonset.metadata.creation_timestamp
+    kept = amounts(claim.spec.resources.requests)
+    return bool(sized and written and sized >= written) and all(kept.get(name, 0) >= amount for name, amount in requests.items())
+
+
+def _finding(daemonset: DaemonSet, requests: Milli, nodepool: NodePool, nodes: Sequence[Node], confidence: Confidence) -> Finding:
     metadata = daemonset.metadata
     ref = Ref("DaemonSet", metadata.name, "apps/v1", metadata.namespace)
     room = ", ".join(f"{shown(name, amount)} {name}" for name, amount in sorted(requests.items()) if amount)
@@ -75,6 +84,7 @@ def _finding(daemonset: DaemonSet, requests: Milli, nodepool: NodePool, nodes: t
         owner=ref,
         nodepool=nodepool.name,
         cause="counted-not-running",
+        confidence=confidence,
         message=f"Karpenter keeps room for {metadata.name} on {nodepool.name}'s nodes; it runs on 0 of {len(nodes)}",
         why=f"NodePool {nodepool.name} admits its selectors and tolerations, but no node of it has the labels or lets it in",
         cost=f"{room} on each of {some}",

@@ -41,17 +41,28 @@ class Provider:
     normalized: Mapping[str, str] = field(default_factory=lambda: _CORE_NORMALIZED)
     domains: tuple[str, ...] = ()
     """Domains whose keys are taken as known, for providers whose list is not in Karpenter's own repositories."""
+    recognised: bool = True
+    """Whether anything is known of it. If not, any key that has a domain may be one of its own."""
+
+    @property
+    def proven(self) -> bool:
+        """Whether its list is Karpenter's own, whole."""
+        return self.recognised and not self.domains
 
     def knows(self, key: str) -> bool:
         """Whether a NodePool may leave the (normalized) key undeclared and still be held compatible with it."""
         domain = key.rpartition("/")[0]
-        return key in self.well_known or any(domain == known or domain.endswith(f".{known}") for known in self.domains)
+        if key in self.well_known or (domain and not self.recognised):
+            return True
+        return any(domain == known or domain.endswith(f".{known}") for known in self.domains)
 
     def normalize(self, key: str) -> str:
         """The stable form of a key."""
         return self.normalized.get(key, key)
 
 
+EKS_AUTO_MODE = "eks.amazonaws.com"
+"""The API group of EKS Auto Mode's node classes."""
 _AWS = Provider(
     _CORE_WELL_KNOWN | _AWS_WELL_KNOWN, {**_CORE_NORMALIZED, "topology.ebs.csi.aws.com/zone": "topology.kubernetes.io/zone"}
 )
@@ -59,13 +70,13 @@ _KWOK = Provider(_CORE_WELL_KNOWN | _KWOK_WELL_KNOWN)
 _PROVIDERS = {
     "karpenter.k8s.aws": _AWS,
     "karpenter.kwok.sh": _KWOK,
-    "eks.amazonaws.com": Provider(_AWS.well_known, _AWS.normalized, ("eks.amazonaws.com",)),
+    EKS_AUTO_MODE: Provider(_AWS.well_known, _AWS.normalized, (EKS_AUTO_MODE,)),
     "karpenter.azure.com": Provider(domains=("karpenter.azure.com", "kubernetes.azure.com", "topology.disk.csi.azure.com")),
 }
 
 
 def provider_of(node_class_group: str) -> Provider:
-    """The provider that serves node classes of that API group; for an unknown one, its own group's labels count as known.
+    """The provider that serves node classes of that API group. An unknown one may know every label that has a domain.
 
     v1beta1 may leave the group out: the labels of every provider then count as known.
     """
@@ -75,4 +86,4 @@ def provider_of(node_class_group: str) -> Provider:
             _AWS.normalized,
             tuple(domain for provider in _PROVIDERS.values() for domain in provider.domains),
         )
-    return _PROVIDERS.get(node_class_group) or Provider(domains=(node_class_group,))
+    return _PROVIDERS.get(node_class_group) or Provider(recognised=False)

@@ -26,6 +26,16 @@ class Room:
         asked = {**requests, "pods": 1000}
         return {name: asked[name] - self.free(name) for name in asked if asked[name] > max(0, self.free(name))}
 
+    def share(self, requests: Milli) -> tuple[float, str]:
+        """The largest part of what the node has that the requests take, and of which resource; empty where nothing is known.
+
+        A pod's slot counts only where no slot is left.
+        """
+        shares = [(requests.get(name, 0) / have, name) for name in ("cpu", "memory") if (have := self.allocatable.get(name, 0)) > 0]
+        if (slots := self.allocatable.get("pods", 0)) > 0 and self.free("pods") <= 0:
+            shares.append((1000 / slots, "pods"))
+        return max(shares, default=(0.0, ""))
+
 
 def holds_room(pod: Pod) -> bool:
     """Whether a bound pod takes room: until it has finished, even while it is being deleted."""

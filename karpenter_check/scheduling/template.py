@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from karpenter_check.scheduling.labels import Provider, provider_of
 from karpenter_check.scheduling.requirement import Requirement
 from karpenter_check.scheduling.requirements import Requirements
-from karpenter_check.snapshot import NodeClaim, NodePool, Version
+from karpenter_check.snapshot import NodeClaim, NodePool, Snapshot, Version
 from karpenter_check.snapshot import nodepool as api
 from karpenter_check.snapshot.node import INITIALIZED_LABEL, NODEPOOL_LABEL, Taint
+from karpenter_check.snapshot.once import once
 
 SIMULATES_LIFECYCLE_LABELS = Version(1, 14)
 """From here on a simulated node carries the labels of `LIFECYCLE_LABELS`."""
@@ -16,9 +17,9 @@ REGISTERED_LABEL = "karpenter.sh/registered"
 LIFECYCLE_LABELS = frozenset({REGISTERED_LABEL, INITIALIZED_LABEL})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NodeTemplate:
-    """Requirements and taints of nodes that are not there yet, and the provider that would make them."""
+    """Requirements and taints of nodes that are not there yet, and the provider that would make them. It hashes by identity."""
 
     requirements: Requirements
     taints: tuple[Taint, ...]
@@ -55,6 +56,25 @@ def template_of_nodeclaim(nodeclaim: NodeClaim, version: Version | None = None) 
     """
     provider = provider_of(nodeclaim.spec.node_class_ref.api_group)
     return NodeTemplate(_requirements(provider, nodeclaim.spec.requirements, {}, version), nodeclaim.spec.taints, provider)
+
+
+@once
+def nodepool_templates(snapshot: Snapshot) -> Mapping[str, NodeTemplate]:
+    """The template of each NodePool, by its name."""
+    return {nodepool.name: template_of_nodepool(nodepool, snapshot.karpenter_version) for nodepool in snapshot.nodepools}
+
+
+@once
+def nodeclaim_templates(snapshot: Snapshot) -> Mapping[str, NodeTemplate]:
+    """What each NodeClaim was made from, by its name; alike claims share one template."""
+    shared: dict[object, NodeTemplate] = {}
+    templates = {}
+    for claim in snapshot.nodeclaims:
+        key = (claim.spec.requirements, claim.spec.taints, claim.spec.node_class_ref.api_group)
+        if key not in shared:
+            shared[key] = template_of_nodeclaim(claim, snapshot.karpenter_version)
+        templates[claim.name] = shared[key]
+    return templates
 
 
 def drifted_from(nodeclaim: NodeClaim, nodepool: NodePool) -> bool:

@@ -1,8 +1,17 @@
+from dataclasses import replace
+
+import msgspec
 import pytest
 
-from karpenter_check.finding import Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity
+from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity
 from karpenter_check.rules.daemonset_nodepool_mismatch import daemonset_nodepool_mismatch
+from karpenter_check.scheduling import uncounted
+from karpenter_check.scheduling.daemonset import DaemonSetPod, refusals
+from karpenter_check.scheduling.refusal import Refusal
+from karpenter_check.scheduling.template import NodeTemplate
 from karpenter_check.snapshot import Snapshot, Version
+from karpenter_check.snapshot.node import NodeStatus
+from karpenter_check.snapshot.nodepool import NodeClassRef
 from tests.build import (
     a_cluster,
     a_daemonset,
@@ -41,6 +50,7 @@ def test_a_daemonset_that_selects_a_label_which_its_nodes_got_from_elsewhere_is_
             owner=AGENT,
             nodepool="default",
             cause="label:heavy",
+            confidence=Confidence.LIKELY,
             message="Karpenter sizes default's nodes without agent; it runs on 1 of 2",
             why='selects heavy=yes; NodePool default declares no such label; on the nodes it was written by "kubectl-label"',
             cost="600m cpu a node, 20% of 3 allocatable; planned 2, needed 2600m",
@@ -78,6 +88,7 @@ def test_a_daemonset_that_does_not_tolerate_a_taint_which_somebody_took_off_the_
             owner=AGENT,
             nodepool="default",
             cause="taint:gpu",
+            confidence=Confidence.LIKELY,
             message="Karpenter sizes default's nodes without agent; it runs on 1 of 1",
             why='does not tolerate gpu=true:NoSchedule of NodePool default; the node does not carry it (its taints: written by "kubectl-taint")',
             cost="600m cpu a node, 20% of 3 allocatable; planned 2, needed 2600m",
@@ -211,20 +222,138 @@ def test_the_minimum_share_sets_what_is_small() -> None:
     assert [finding.severity for finding in found(cluster, minimum_share=0.001)] == [None]
 
 
-def test_of_a_daemonset_without_requests_only_the_pod_slot_counts() -> None:
+@pytest.mark.parametrize(
+    ("slots", "severity", "cost"),
+    [
+        ("11", Severity.LOW, "one pod slot a node; it asks for no cpu and no memory"),
+        ("1", None, "one pod slot a node, 100% of 1, and no slot is left"),
+    ],
+)
+def test_a_pod_slot_counts_only_where_no_slot_is_left(slots: str, severity: Severity | None, cost: str) -> None:
     agent = a_daemonset("agent", cpu="", memory="", selector={"heavy": "yes"})
+    cluster = a_cluster(a_node("n1", labels={"heavy": "yes"}, pods=slots), agent, a_pod("agent-1", on="n1", of=agent))
+
+    assert [(finding.severity, finding.cost) for finding in found(cluster)] == [(severity, cost)]
+
+
+@pytest.mark.parametrize("cpu", ["", "100m"])
+def test_of_a_node_that_says_nothing_of_its_size_the_share_is_unknown(cpu: str) -> None:
+    agent = a_daemonset("agent", cpu=cpu, memory="64Mi", selector={"heavy": "yes"})
+    node = msgspec.structs.replace(a_node("n1", labels={"heavy": "yes"}), status=NodeStatus())
+    cluster = a_cluster(node, agent, a_pod("agent-1", on="n1", of=agent))
+
+    assert [finding.cost for finding in found(cluster)] == [f"{cpu} cpu and 64Mi memory a node" if cpu else "64Mi memory a node"]
+
+
+def test_it_is_critical_when_nodes_are_bought_for_a_workload_that_it_preempts() -> None:
+    agent, web = a_daemonset("agent", selector={"heavy": "yes"}, priority_class="system-node-critical"), a_deployment("web")
+    pod = a_pod("agent-1", on="n1", of=agent)
+    claims = [a_nodeclaim(f"c{place}", node="", age="5m", last_pod_event="") for place in range(3)]
+    victims = [a_pod(f"web-bcdfg-{place}bbbb".replace("0", "b").replace("1", "c"), of=web) for place in range(3)]
+    cluster = a_cluster(
+        a_node("n1", labels={"heavy": "yes"}),
+        agent,
+        web,
+        pod,
+        *claims,
+        *(nominated(victim, to=claim.name, first="5m") for victim, claim in zip(victims, claims, strict=True)),
+        preempted(victims[0].metadata.name, by=pod, on="n1", when="1m"),
+    )
+
+    assert severities(cluster) == [Severity.CRITICAL]
+
+
+def test_a_node_without_a_nodeclaim_is_not_karpenters_whatever_its_label_says() -> None:
+    agent = a_daemonset("agent", selector={"heavy": "yes"})
     cluster = a_cluster(a_node("n1", labels={"heavy": "yes"}), agent, a_pod("agent-1", on="n1", of=agent))
 
-    assert [(finding.severity, finding.cost) for finding in found(cluster)] == [
-        (Severity.LOW, "one pod slot a node, 1% of 110; it asks for little or nothing else")
-    ]
+    assert found(replace(cluster, nodeclaims=())) == []
 
 
-def test_on_a_node_of_few_pod_slots_a_daemonset_without_requests_is_not_small() -> None:
-    agent = a_daemonset("agent", cpu="", memory="", selector={"heavy": "yes"})
-    cluster = a_cluster(a_node("n1", labels={"heavy": "yes"}, pods="8"), agent, a_pod("agent-1", on="n1", of=agent))
+def test_a_node_sized_while_a_requirement_that_is_gone_admitted_it_is_fine() -> None:
+    agent = a_daemonset("agent", selector={"team": "a"})
+    cluster = a_cluster(
+        a_nodepool(),
+        a_node("n1", labels={"team": "a"}),
+        a_nodeclaim(node="n1", requirements=["team In a"]),
+        a_node("n2", labels={"team": "a"}),
+        agent,
+        a_pod("agent-1", on="n1", of=agent),
+        a_pod("agent-2", on="n2", of=agent),
+    )
 
-    assert severities(cluster) == [None]
+    assert [[entry.node for entry in finding.occurrences] for finding in found(cluster)] == [["n2"]]
+
+
+AWS = NodeClassRef("EC2NodeClass", "default", "karpenter.k8s.aws")
+AZURE = NodeClassRef("AKSNodeClass", "default", "karpenter.azure.com")
+UNKNOWN = NodeClassRef("GCENodeClass", "default", "karpenter.k8s.gcp")
+
+
+@pytest.mark.parametrize(
+    ("version", "node_class", "confidence"),
+    [
+        (Version(1, 13), AWS, Confidence.CERTAIN),
+        (None, AWS, Confidence.LIKELY),
+        (Version(1, 13), AZURE, Confidence.LIKELY),
+        (Version(1, 13), UNKNOWN, Confidence.LIKELY),
+    ],
+)
+def test_it_is_certain_where_version_and_labels_are_known(
+    version: Version | None, node_class: NodeClassRef, confidence: Confidence
+) -> None:
+    agent = a_daemonset("agent", selector={"heavy": "yes"})
+    cluster = a_cluster(
+        a_nodepool(node_class=node_class),
+        a_node("n1", labels={"heavy": "yes"}),
+        agent,
+        a_pod("agent-1", on="n1", of=agent),
+        version=version,
+    )
+
+    assert [finding.confidence for finding in found(cluster)] == [confidence]
+
+
+@pytest.mark.parametrize(("node_class", "causes"), [(UNKNOWN, []), (AZURE, ["label:cloud.google.com/os"])])
+def test_an_unknown_provider_may_know_any_label_that_has_a_domain(node_class: NodeClassRef, causes: list[str]) -> None:
+    agent = a_daemonset("agent", selector={"cloud.google.com/os": "cos"})
+    cluster = a_cluster(
+        a_nodepool(node_class=node_class),
+        a_node("n1", labels={"cloud.google.com/os": "cos"}),
+        agent,
+        a_pod("agent-1", on="n1", of=agent),
+    )
+
+    assert [finding.cause for finding in found(cluster)] == causes
+
+
+def test_the_selector_of_a_pod_of_another_revision_can_be_told() -> None:
+    agent = a_daemonset("agent", selector={"team": "a"})
+    cluster = a_cluster(
+        a_node("n1", labels={"team": "a"}),
+        a_node("n2", labels={"team": "a"}),
+        agent,
+        a_pod("agent-1", on="n1", of=agent, age="50m", labels={"controller-revision-hash": "old"}),
+        a_pod("agent-2", on="n2", of=agent, age="1m", labels={"controller-revision-hash": "new"}),
+    )
+
+    assert [finding.impact.nodes for finding in found(cluster)] == [2]
+
+
+def test_alike_pods_on_alike_nodes_are_judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[NodeTemplate] = []
+
+    def counted(pod: DaemonSetPod, template: NodeTemplate, version: Version | None) -> tuple[Refusal, ...]:
+        asked.append(template)
+        return refusals(pod, template, version)
+
+    monkeypatch.setattr(uncounted, "refusals", counted)
+    agent = a_daemonset("agent", selector={"heavy": "yes"})
+    nodes = [a_node(f"n{place}", labels={"heavy": "yes"}) for place in range(20)]
+    cluster = a_cluster(*nodes, agent, *(a_pod(f"agent-{node.name}", on=node.name, of=agent) for node in nodes))
+
+    assert [len(finding.occurrences) for finding in found(cluster)] == [20]
+    assert len(asked) == 3, "the NodePool, the NodeClaims that are alike, and the NodePool against the pods as they are"
 
 
 def test_a_daemonset_that_tolerates_everything_is_fine() -> None:

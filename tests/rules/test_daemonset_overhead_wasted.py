@@ -1,8 +1,9 @@
 from datetime import timedelta
 
+import msgspec
 import pytest
 
-from karpenter_check.finding import Evidence, Finding, Fix, Impact, Occurrence, Ref
+from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref
 from karpenter_check.rule import NotProven
 from karpenter_check.rules.daemonset_overhead_wasted import daemonset_overhead_wasted
 from karpenter_check.snapshot import DaemonSet, Node, Snapshot, Version
@@ -31,6 +32,7 @@ def test_a_daemonset_that_is_counted_and_runs_on_no_node_is_found() -> None:
             owner=AGENT,
             nodepool="default",
             cause="counted-not-running",
+            confidence=Confidence.LIKELY,
             message="Karpenter keeps room for agent on default's nodes; it runs on 0 of 2",
             why="NodePool default admits its selectors and tolerations, but no node of it has the labels or lets it in",
             cost="100m cpu, 128Mi memory on each of 2 nodes",
@@ -92,16 +94,55 @@ def test_a_rollout_that_has_not_come_to_the_nodes_yet_is_fine() -> None:
 
 
 def test_a_label_that_a_provider_is_only_believed_to_know_proves_nothing() -> None:
+    azure = NodeClassRef("AKSNodeClass", "default", "karpenter.azure.com")
+    agent = a_daemonset("agent", selector={"karpenter.azure.com/sku-family": "D"})
+
+    assert found(a_cluster(a_nodepool(node_class=azure), agent, a_node("n1"))) == []
+
+
+def test_a_nodepool_of_eks_auto_mode_proves_nothing() -> None:
     automode = NodeClassRef("NodeClass", "default", "eks.amazonaws.com")
-    agent = a_daemonset("agent", selector={"eks.amazonaws.com/nodegroup": "ng"})
 
-    assert found(a_cluster(a_nodepool(node_class=automode), agent, a_node("n1"))) == []
+    assert found(a_cluster(a_nodepool(node_class=automode), a_daemonset_of_zone_a(), a_node("n1", labels={ZONE: "b"}))) == []
 
 
-def test_a_daemonset_without_requests_wastes_nothing() -> None:
-    cluster = a_cluster(a_daemonset("agent", cpu="", memory="", terms=[a_term(f"{ZONE} In a")]), a_node("n1", labels={ZONE: "b"}))
+@pytest.mark.parametrize(
+    ("version", "group", "confidence"),
+    [
+        (Version(1, 13), "karpenter.k8s.aws", Confidence.CERTAIN),
+        (None, "karpenter.k8s.aws", Confidence.LIKELY),
+        (Version(1, 13), "karpenter.azure.com", Confidence.LIKELY),
+        (Version(1, 13), "karpenter.k8s.gcp", Confidence.LIKELY),
+    ],
+)
+def test_it_is_certain_where_version_and_labels_are_known(version: Version | None, group: str, confidence: Confidence) -> None:
+    pool = a_nodepool(node_class=NodeClassRef("Class", "default", group))
+    cluster = a_cluster(pool, a_daemonset_of_zone_a(), a_node("n1", labels={ZONE: "b"}), version=version)
+
+    assert [finding.confidence for finding in found(cluster)] == [confidence]
+
+
+@pytest.mark.parametrize(("cpu", "memory"), [("", ""), ("0", "0")])
+def test_a_daemonset_that_asks_for_nothing_wastes_nothing(cpu: str, memory: str) -> None:
+    cluster = a_cluster(
+        a_daemonset("agent", cpu=cpu, memory=memory, terms=[a_term(f"{ZONE} In a")]), a_node("n1", labels={ZONE: "b"})
+    )
 
     assert found(cluster) == []
+
+
+def test_a_node_that_is_older_than_the_daemonset_was_sized_without_it() -> None:
+    agent = a_daemonset_of_zone_a()
+    young = msgspec.structs.replace(agent, metadata=msgspec.structs.replace(agent.metadata, creation_timestamp=ago("90m")))
+    cluster = a_cluster(young, a_node("n1", labels={ZONE: "b"}, age="2h"), a_node("n2", labels={ZONE: "b"}, age="1h"))
+
+    assert [[entry.node for entry in finding.occurrences] for finding in found(cluster)] == [["n2"]]
+
+
+def test_a_nodeclaim_that_asks_for_less_than_the_daemonset_does_disproves_it() -> None:
+    small = a_nodeclaim(node="n1", requests={"cpu": "50m", "memory": "4Gi", "pods": "1"})
+
+    assert found(a_cluster(small, a_daemonset_of_zone_a(), a_node("n1", labels={ZONE: "b"}))) == []
 
 
 def test_a_young_node_proves_nothing() -> None:

@@ -227,6 +227,18 @@ CASES = [
         ALWAYS,
     ),
     Case(
+        "a label of any domain, which an unknown provider may know",
+        a_nodepool(node_class=NodeClassRef("GCENodeClass", "default", "karpenter.k8s.gcp")),
+        a_daemonset(selector={"cloud.google.com/gke-os-distribution": "cos"}),
+        ALWAYS,
+    ),
+    Case(
+        "a label without a domain, which no provider knows",
+        a_nodepool(node_class=NodeClassRef("GCENodeClass", "default", "karpenter.k8s.gcp")),
+        a_daemonset(selector={"heavy": "yes"}),
+        NEVER,
+    ),
+    Case(
         "the zone by the name of AWS's EBS driver",
         a_nodepool(requirements=["topology.kubernetes.io/zone In a"]),
         a_daemonset(selector={"topology.ebs.csi.aws.com/zone": "b"}),
