@@ -5,8 +5,9 @@ import pytest
 
 from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity
 from karpenter_check.rules.daemonset_nodepool_mismatch import daemonset_nodepool_mismatch
-from karpenter_check.scheduling import uncounted
+from karpenter_check.scheduling import harm, uncounted
 from karpenter_check.scheduling.daemonset import DaemonSetPod, refusals
+from karpenter_check.scheduling.preemption import Preemptions, preemptions
 from karpenter_check.scheduling.refusal import Refusal
 from karpenter_check.scheduling.template import NodeTemplate
 from karpenter_check.snapshot import Snapshot, Version
@@ -569,3 +570,18 @@ def test_one_daemonset_on_two_nodepools_is_two_findings() -> None:
     )
 
     assert [finding.nodepool for finding in found(cluster)] == ["a", "b"]
+
+
+def test_whom_somebody_hurts_is_looked_up_once_for_all_daemonsets(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Snapshot] = []
+
+    def counted(snapshot: Snapshot) -> tuple[Preemptions, ...]:
+        asked.append(snapshot)
+        return preemptions(snapshot)
+
+    monkeypatch.setattr(harm, "preemptions", counted)
+    agents = [a_daemonset(f"agent-{place}", selector={"heavy": "yes"}) for place in range(5)]
+    pods = [a_pod(f"{agent.metadata.name}-1", on="n1", of=agent) for agent in agents]
+
+    assert len(found(a_cluster(a_node("n1", labels={"heavy": "yes"}), *agents, *pods))) == 5
+    assert len(asked) == 1

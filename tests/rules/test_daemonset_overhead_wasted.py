@@ -6,7 +6,8 @@ import pytest
 from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref
 from karpenter_check.rule import NotProven
 from karpenter_check.rules.daemonset_overhead_wasted import daemonset_overhead_wasted
-from karpenter_check.snapshot import DaemonSet, Node, Snapshot, Version
+from karpenter_check.scheduling.template import drifted_from
+from karpenter_check.snapshot import DaemonSet, Node, NodeClaim, NodePool, Snapshot, Version
 from karpenter_check.snapshot.nodepool import NodeClassRef
 from tests.build import a_cluster, a_daemonset, a_node, a_nodeclaim, a_nodepool, a_pod, a_term, ago
 
@@ -195,3 +196,17 @@ def test_from_1_14_on_nothing_is_proven() -> None:
 
     with pytest.raises(NotProven, match="counts DaemonSets by instance type"):
         found(cluster)
+
+
+def test_the_nodes_of_a_nodepool_are_looked_at_once_for_all_daemonsets(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def counted(claim: NodeClaim, nodepool: NodePool) -> bool:
+        asked.append(claim.name)
+        return drifted_from(claim, nodepool)
+
+    monkeypatch.setattr("karpenter_check.rules.daemonset_overhead_wasted.drifted_from", counted)
+    agents = [a_daemonset(f"agent-{place}", terms=[a_term(f"{ZONE} In a")]) for place in range(5)]
+
+    assert len(found(a_cluster(*agents, a_node("n1", labels={ZONE: "b"}), a_node("n2", labels={ZONE: "b"})))) == 5
+    assert asked == ["default-n1", "default-n2"]
