@@ -1,6 +1,6 @@
 """`karpenter-check scan --dry-run`: what a scan would see."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from karpenter_check.cli.exits import Exit
@@ -9,6 +9,8 @@ from karpenter_check.cli.output import write
 from karpenter_check.cli.said import one_line
 from karpenter_check.collect.preflight import Look, Preflight, preflight
 from karpenter_check.collect.refusal import CannotScan
+from karpenter_check.metrics.gateway import Gateway
+from karpenter_check.metrics.transport import GatewayError
 from karpenter_check.snapshot import Status
 
 
@@ -20,24 +22,33 @@ class Check(NamedTuple):
     text: str
 
 
-def dry_run(access: ClusterAccess, *, strict: bool, extra_checks: Sequence[Callable[[], Check]] = ()) -> Exit:
-    """Print a line for each kind and each of `extra_checks`, and return the exit code. Raises Refused where a scan would.
-
-    `extra_checks` are run last, and whatever the kinds gave: they are for what a scan needs beside the cluster, such as the push target.
-    """
+def dry_run(access: ClusterAccess, *, strict: bool, push_target: Check | None = None, push_required: bool = False) -> Exit:
+    """Print a line for each kind and for the push target, if there is one; return the exit code. Raises Refused where a scan would."""
+    targets = [push_target] if push_target else []
     try:
         looked = preflight(access.connect())
     except CannotScan as refusal:
-        _print([check() for check in extra_checks])
+        _print(targets)
         raise Refused(str(refusal), Exit.CANNOT_SCAN) from refusal
-    checks = [*(_check(look) for look in looked.looks), *(check() for check in extra_checks)]
+    kinds = [_check(look) for look in looked.looks]
     write(f"{one_line(_heading(looked))}\n", None)
-    _print(checks)
+    _print([*kinds, *targets])
     if looked.nodepools.status is Status.ABSENT:
         raise without_karpenter(looked.nodepools.reason)
     if looked.refusal:
         raise Refused(looked.refusal, Exit.CANNOT_SCAN)
-    return Exit.CLEAN if all(check.good for check in checks) or not strict else Exit.INCOMPLETE
+    if strict and not all(check.good for check in kinds):
+        return Exit.INCOMPLETE
+    return Exit.PUSH_FAILED if push_required and not all(check.good for check in targets) else Exit.CLEAN
+
+
+def push_check(gateway: Gateway) -> Check:
+    """Whether a Pushgateway lets itself be read. Nothing is pushed to it."""
+    try:
+        gateway.read()
+    except GatewayError as error:
+        return Check("push target", False, str(error))
+    return Check("push target", True, f"{gateway.shown} answers")
 
 
 def _heading(looked: Preflight) -> str:

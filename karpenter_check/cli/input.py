@@ -22,11 +22,12 @@ _MOST_ERRORS = 10
 
 
 class Refused(click.ClickException):
-    """Nothing to judge: one line on stderr and an exit code."""
+    """Nothing to judge: one line on stderr and an exit code. `cluster` is the cluster's name, as far as it was known."""
 
-    def __init__(self, message: str, code: Exit) -> None:
+    def __init__(self, message: str, code: Exit, *, cluster: str = "") -> None:
         super().__init__(one_line(message))
         self.code = code
+        self.cluster = cluster
 
     @property
     def exit_code(self) -> int:  # type: ignore[override]  # click has a constant where each refusal has its own
@@ -77,22 +78,25 @@ def from_cluster(access: ClusterAccess, *, karpenter_version: Version | None, sa
     """The snapshot of a live cluster. Raises Refused."""
     from karpenter_check.collect.live import collect_live  # noqa: PLC0415  as above
 
+    cluster = ""
     try:
-        snapshot = collect_live(access.connect(), progress=said.progress, karpenter_version=karpenter_version)
+        api = access.connect()
+        cluster = api.cluster
+        snapshot = collect_live(api, progress=said.progress, karpenter_version=karpenter_version)
     except CannotScan as refusal:
-        raise Refused(str(refusal), Exit.CANNOT_SCAN) from refusal
+        raise Refused(str(refusal), Exit.CANNOT_SCAN, cluster=cluster) from refusal
     finally:
         said.progress_done()
     nodepools = snapshot.covered(Kind.NODEPOOL)
     if nodepools.status is Status.ABSENT:
-        raise without_karpenter(nodepools.reason)
+        raise without_karpenter(nodepools.reason, cluster)
     _tell_errors(snapshot, said)
     return snapshot
 
 
-def without_karpenter(reason: str) -> Refused:
+def without_karpenter(reason: str, cluster: str = "") -> Refused:
     """What a live cluster without a Karpenter that is read is answered with."""
-    return Refused(f"{reason}; karpenter-check judges karpenter.sh/v1 and v1beta1", Exit.NO_KARPENTER)
+    return Refused(f"{reason}; karpenter-check judges karpenter.sh/v1 and v1beta1", Exit.NO_KARPENTER, cluster=cluster)
 
 
 def _tell(read: FileInput, said: Said) -> None:

@@ -15,7 +15,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _TARGET = (
     option("--push-gateway-url", metavar="URL", help="The Pushgateway to push metrics to; http or https, a path is kept."),
     option("--push-job", default="karpenter-check", show_default=True, metavar="NAME", help="The group's job."),
-    option("--cluster-name", metavar="NAME", help="The group's cluster. Default: the kubeconfig context's cluster, else what Karpenter's controller is told."),
+    option("--cluster-name", metavar="NAME", help="The group's cluster. What a scan finds is pushed under the kubeconfig context's cluster, else Karpenter's CLUSTER_NAME."),
     option("--push-label", "push_labels", multiple=True, metavar="NAME=VALUE", help="A further label of the group. Repeatable."),
     option("--push-timeout", type=DURATION, default="10s", show_default=True, metavar="DURATION", help="How long one try may take; there are three."),
     option("--push-username", metavar="NAME", help="User for basic authentication."),

@@ -11,7 +11,7 @@ import click
 from karpenter_check import __version__
 from karpenter_check.cli.choose import choose_rules, listed
 from karpenter_check.cli.commands import addressed
-from karpenter_check.cli.dry_run import dry_run
+from karpenter_check.cli.dry_run import dry_run, push_check
 from karpenter_check.cli.exits import Exit, exit_code
 from karpenter_check.cli.input import ClusterAccess, Refused, from_cluster, from_demo, from_files
 from karpenter_check.cli.output import use_color, width, write
@@ -26,6 +26,9 @@ from karpenter_check.reports import Format, render
 from karpenter_check.scan import Report, scan
 from karpenter_check.snapshot import Snapshot, Version
 from karpenter_check.snapshot.selector import LabelSelector
+
+_ANY_CLUSTER = "any"
+"""Stands for the cluster's name until it is known: the rest of a push target can be looked at without it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +82,8 @@ def run(options: Options, started: float) -> int:
     said = Said(-1 if options.quiet else options.verbose, options.log_format)
     rules = choose_rules(options.select, options.ignore)
     if options.dry_run:
-        return int(dry_run(options.access, strict=options.strict))
+        target = push_check(options.push.target(_ANY_CLUSTER)) if options.push.push_gateway_url else None
+        return int(dry_run(options.access, strict=options.strict, push_target=target, push_required=options.push_required))
     snapshot = _collected(options, said)
     gateway = options.push.target(snapshot.cluster) if options.push.push_gateway_url else None
     collected = perf_counter()
@@ -122,16 +126,23 @@ def _rendered(report: Report, output: Output, options: Options) -> str:
 def _collected(options: Options, said: Said) -> Snapshot:
     """The snapshot, under the name that `--cluster-name` gives it. That it cannot be had is pushed too. Raises Refused."""
     if options.push.push_gateway_url:
-        options.push.target("any")  # refuses what makes no group before a long collection, not after it
+        options.push.target(_ANY_CLUSTER)  # refuses what makes no group before a long collection, not after it
     try:
         snapshot = _snapshot(options, said)
     except Refused as refusal:
-        if options.push.push_gateway_url and options.push.cluster_name and refusal.code in {Exit.CANNOT_SCAN, Exit.NO_KARPENTER}:
-            push_failure(options.push.target(""), datetime.now(UTC), said)  # noqa: TID251  no snapshot, so no clock but ours
+        if options.push.push_gateway_url and refusal.code in {Exit.CANNOT_SCAN, Exit.NO_KARPENTER}:
+            _push_failure(options.push, refusal.cluster, said)
         raise
     if options.karpenter_version and snapshot.karpenter_version != options.karpenter_version:
         said.note(f"the input says that Karpenter is {snapshot.karpenter_version}, so --karpenter-version is not used")
     return replace(snapshot, cluster=options.push.cluster_name or snapshot.cluster)
+
+
+def _push_failure(push: PushOptions, cluster: str, said: Said) -> None:
+    if push.cluster_name or cluster:
+        push_failure(push.target(cluster), datetime.now(UTC), said)  # noqa: TID251  no snapshot, so no clock but ours
+    else:
+        said.warning("that the scan failed is not pushed: what the cluster is called is not known; give --cluster-name")
 
 
 def _check(options: Options) -> None:

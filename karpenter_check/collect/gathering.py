@@ -7,15 +7,12 @@ from typing import Any
 
 import msgspec
 
+from karpenter_check.collect.controller import cluster_name, version_of, without_environment
 from karpenter_check.collect.decode import decode_object, decode_page, explain, head_of, items_of
 from karpenter_check.collect.resources import LEGACY_KINDS, kind_of
 from karpenter_check.snapshot import CollectionError, Coverage, Kind, Snapshot, Status, Version
 from karpenter_check.snapshot.pod import PodShape, PodShapes
 from karpenter_check.snapshot.quantity import amounts
-from karpenter_check.snapshot.version import image_version
-from karpenter_check.snapshot.workload import Deployment
-
-_KARPENTER_LABEL = ("app.kubernetes.io/name", "karpenter")
 
 
 class Gathering:
@@ -107,6 +104,8 @@ class Gathering:
                     amounts(decoded.status.allocatable)
                 case Kind.NODECLAIM:
                     amounts(decoded.spec.resources.requests)
+                case Kind.DEPLOYMENT:
+                    return without_environment(decoded)
                 case _:
                     pass
         except ValueError as error:
@@ -117,17 +116,6 @@ class Gathering:
     def count(self) -> int:
         """How many objects are kept."""
         return sum(len(entries) for entries in self.objects.values())
-
-    def karpenter_version(self) -> Version | None:
-        """The version that the image of Karpenter's own Deployment names."""
-        key, value = _KARPENTER_LABEL
-        for deployment in self.objects[Kind.DEPLOYMENT].values():
-            assert isinstance(deployment, Deployment)  # noqa: S101  narrows what the dict cannot say
-            if deployment.metadata.labels.get(key) == value:
-                for container in deployment.spec.template.spec.containers:
-                    if "karpenter" in container.image and (version := image_version(container.image)):
-                        return version
-        return None
 
     def coverage_of(self, kind: Kind, status: Status = Status.COMPLETE, reason: str = "") -> Coverage:
         """The coverage of a kind that was listed: partial if some of its objects could not be read."""
@@ -145,16 +133,17 @@ class Gathering:
         karpenter_version: Version | None = None,
         errors: tuple[CollectionError, ...] = (),
     ) -> Snapshot:
-        """The snapshot of all that came in. `karpenter_version` is taken where no Deployment tells it."""
+        """The snapshot of all that came in. `karpenter_version` is taken where no Deployment tells it; `cluster` goes before what one is told."""
 
         def kept(kind: Kind) -> tuple[Any, ...]:
             return tuple(self.objects[kind].values())
 
+        deployments = kept(Kind.DEPLOYMENT)
         return Snapshot(
             taken_at=taken_at,
-            cluster=cluster,
+            cluster=cluster or cluster_name(deployments),
             kubernetes_version=kubernetes_version,
-            karpenter_version=self.karpenter_version() or karpenter_version,
+            karpenter_version=version_of(deployments) or karpenter_version,
             nodes=kept(Kind.NODE),
             pods=kept(Kind.POD),
             daemonsets=kept(Kind.DAEMONSET),
@@ -164,7 +153,7 @@ class Gathering:
             nodeclasses=kept(Kind.NODECLASS),
             poddisruptionbudgets=kept(Kind.PODDISRUPTIONBUDGET),
             replicasets=kept(Kind.REPLICASET),
-            deployments=kept(Kind.DEPLOYMENT),
+            deployments=deployments,
             statefulsets=kept(Kind.STATEFULSET),
             events=kept(Kind.EVENT),
             coverage=coverage,

@@ -45,16 +45,24 @@ class StatefulSet(Part, frozen=True):
     spec: ReplicasSpec = ReplicasSpec()
 
 
-class Image(Part, frozen=True):
-    """A container of a Deployment's template: of it only the image, which tells Karpenter's version."""
+class EnvVar(Part, frozen=True):
+    """An environment variable; its value is empty where it comes from elsewhere."""
+
+    name: str = ""
+    value: str = ""
+
+
+class DeploymentContainer(Part, frozen=True):
+    """A container of a Deployment's template: what tells Karpenter's version and how it is set. Only Karpenter's own keeps `env`."""
 
     image: str = ""
+    env: tuple[EnvVar, ...] = ()
 
 
 class DeploymentPodSpec(Part, frozen=True):
     """`spec.template.spec` of a Deployment."""
 
-    containers: tuple[Image, ...] = ()
+    containers: tuple[DeploymentContainer, ...] = ()
 
 
 class DeploymentTemplate(Part, frozen=True):

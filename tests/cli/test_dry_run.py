@@ -15,10 +15,8 @@ import trustme
 from click.testing import CliRunner, Result
 
 from karpenter_check.cli import group
-from karpenter_check.cli.dry_run import Check, dry_run
-from karpenter_check.cli.exits import Exit
-from karpenter_check.cli.input import ClusterAccess
 from tests.collect.replay import LISTS, Replay, Reply, an_error, forbidden
+from tests.metrics.pushgateway import a_pushgateway
 
 PODS = "/api/v1/pods"
 
@@ -120,14 +118,25 @@ def test_a_dry_run_is_of_a_cluster(other: str) -> None:
     )
 
 
-@pytest.mark.parametrize(("good", "code"), [(True, Exit.CLEAN), (False, Exit.INCOMPLETE)])
-def test_a_dry_run_can_look_at_more_than_the_cluster(
-    good: bool, code: Exit, cluster: Replay, tmp_path: Path, capsys: pytest.CaptureFixture[str]  # noqa: FBT001  a pytest parameter
-) -> None:  # fmt: skip
-    access = ClusterAccess(kubeconfig=cluster.kubeconfig(tmp_path), context=None, as_user=None, as_groups=(), request_timeout=5)
+def test_a_dry_run_says_that_the_push_target_answers(cluster: Replay, tmp_path: Path) -> None:
+    with a_pushgateway(tmp_path) as pushgateway:
+        result = scan("--dry-run", "--push-required", "--push-gateway-url", pushgateway.url, *of(cluster, tmp_path))
+        pushed = pushgateway.groups()
 
-    assert dry_run(access, strict=True, extra_checks=[lambda: Check("push target", good, "answers or not")]) is code
-    assert capsys.readouterr().out.splitlines()[-1] == f"{'ok' if good else 'NO'}  push target          answers or not"
+    assert (result.exit_code, pushed) == (0, [])
+    assert result.stdout.splitlines()[-1] == f"ok  push target          {pushgateway.url} answers"
+
+
+@pytest.mark.parametrize(("required", "code"), [([], 0), (["--push-required"], 5)])
+def test_a_dry_run_says_that_the_push_target_is_dead(required: list[str], code: int, cluster: Replay, tmp_path: Path) -> None:
+    push = ["--push-gateway-url", "http://127.0.0.1:9", "--push-timeout", "1s"]
+
+    result = scan("--dry-run", *push, *required, *of(cluster, tmp_path))
+
+    assert result.exit_code == code
+    assert result.stdout.splitlines()[-1] == (
+        "NO  push target          the Pushgateway at http://127.0.0.1:9 cannot be reached: connection refused"
+    )
 
 
 def test_as_and_as_group_reach_the_server(cluster: Replay, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Scans that push, against Debian's Pushgateway and a recorded cluster."""
 
+import json
 import socket
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -9,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from karpenter_check.cli import group
-from tests.collect.replay import Replay, an_error, taken_at
+from tests.collect.replay import RECORDINGS, Replay, an_error, taken_at
 from tests.metrics.pushgateway import Pushgateway, Series, a_pushgateway, installed
 
 FINDINGS, SUCCESS, RUN = (
@@ -103,10 +104,11 @@ def test_an_incomplete_scan_keeps_the_findings_that_it_could_not_judge(
     assert "note: the scan was incomplete" in result.stderr
 
 
+@pytest.mark.parametrize("name", [("--cluster-name", "recorded"), ()], ids=["named", "named by the kubeconfig"])
 def test_a_failed_scan_leaves_the_last_findings_and_sets_the_runs_status(
-    pushgateway: Pushgateway, cluster: Replay, tmp_path: Path
+    pushgateway: Pushgateway, cluster: Replay, tmp_path: Path, name: Sequence[str]
 ) -> None:
-    push = ("--push-gateway-url", pushgateway.url, "--cluster-name", "recorded")
+    push = ("--push-gateway-url", pushgateway.url, *name)
     scan(cluster, tmp_path, *push)
     before = pushgateway.group(cluster="recorded")
     gone = cluster.kubeconfig(tmp_path, server=nothing_listens())
@@ -182,6 +184,27 @@ def test_pushing_needs_a_name_for_the_cluster(tmp_path: Path) -> None:
         2,
         "Error: pushing needs a name for the cluster: give --cluster-name",
     )
+
+
+def test_that_a_cluster_without_a_name_could_not_be_scanned_is_not_pushed(pushgateway: Pushgateway, tmp_path: Path) -> None:
+    (tmp_path / "kubeconfig").write_text("{kind: Config, apiVersion: v1}")
+    result = run("scan", "--kubeconfig", str(tmp_path / "kubeconfig"), "--push-gateway-url", pushgateway.url)
+
+    assert (result.exit_code, pushgateway.groups()) == (1, [])
+    assert result.stderr.splitlines()[0] == (
+        "karpenter-check: warning: that the scan failed is not pushed: what the cluster is called is not known; give --cluster-name"
+    )
+
+
+def test_the_controller_tells_the_name_where_nothing_else_does(pushgateway: Pushgateway, tmp_path: Path) -> None:
+    container = {"image": "karpenter:1.13.0", "env": [{"name": "CLUSTER_NAME", "value": "told"}]}
+    metadata = {"name": "karpenter", "namespace": "karpenter", "labels": {"app.kubernetes.io/name": "karpenter"}}
+    deployment = {"metadata": metadata, "spec": {"template": {"spec": {"containers": [container]}}}}
+    (tmp_path / "list.json").write_text(json.dumps({"kind": "DeploymentList", "apiVersion": "apps/v1", "items": [deployment]}))
+
+    result = run("scan", "-f", str(RECORDINGS / "faults"), "-f", str(tmp_path / "list.json"), "--push-gateway-url", pushgateway.url)
+
+    assert (result.exit_code, pushgateway.group(cluster="told")[FINDINGS, NOMINATED]) == (10, 1)
 
 
 def test_a_password_needs_a_user() -> None:

@@ -30,10 +30,21 @@ def poisoned(recording: str) -> dict[str, Any]:
     return listed
 
 
+def poisoned_deployments() -> dict[str, Any]:
+    """Deployments with the canary in their environment, Karpenter's too."""
+    container = {"image": "karpenter:1.13.0", "env": [{"name": "TOKEN", "value": CANARY}, {"name": "CLUSTER_NAME", "value": "c"}]}
+    template = {"spec": {"containers": [container]}}
+    labels = {"app.kubernetes.io/name": "karpenter"}
+    metadata = [{"name": "karpenter", "namespace": "kube-system", "labels": labels}, {"name": "web", "namespace": "shop"}]
+    items = [{"metadata": one, "spec": {"template": template}} for one in metadata]
+    return {"kind": "DeploymentList", "apiVersion": "apps/v1", "metadata": {}, "items": items}
+
+
 @pytest.fixture
 def cluster() -> Iterator[Replay]:
     with Replay("faults") as running:
         running.answer("/api/v1/pods", Reply(200, json.dumps(poisoned("faults")).encode()))
+        running.answer("/apis/apps/v1/deployments", Reply(200, json.dumps(poisoned_deployments()).encode()))
         yield running
 
 

@@ -325,11 +325,12 @@ def test_the_time_that_is_given_counts(tmp_path: Path) -> None:
     assert read_files([a_file(tmp_path, "list.json", a_list(POD))], at=at).snapshot.taken_at == at
 
 
-def a_controller(image: str) -> dict[str, Any]:
+def a_controller(image: str = "controller", *, app: str = "karpenter", **env: str) -> dict[str, Any]:
+    environment = [{"name": name, "value": value} for name, value in {"TOKEN": "secret", **env}.items()]
     return {
         "kind": "Deployment", "apiVersion": "apps/v1",
-        "metadata": {"name": "karpenter", "namespace": "kube-system", "labels": {"app.kubernetes.io/name": "karpenter"}},
-        "spec": {"template": {"spec": {"containers": [{"image": image, "env": [{"name": "TOKEN", "value": "secret"}]}]}}},
+        "metadata": {"name": app, "namespace": "kube-system", "labels": {"app.kubernetes.io/name": app}},
+        "spec": {"template": {"spec": {"containers": [{"image": image, "env": environment}]}}},
     }  # fmt: skip
 
 
@@ -347,3 +348,27 @@ def test_without_one_the_version_that_is_given_counts(tmp_path: Path) -> None:
     )
 
     assert read.snapshot.karpenter_version == Version(1, 0)
+
+
+def test_the_controller_is_told_what_the_cluster_is_called(tmp_path: Path) -> None:
+    read = read_files([a_file(tmp_path, "list.json", a_list(a_controller(CLUSTER_NAME="production")))])
+
+    assert read.snapshot.cluster == "production"
+
+
+def test_what_others_are_told_counts_for_nothing(tmp_path: Path) -> None:
+    other = a_controller(app="grafana", CLUSTER_NAME="production")
+
+    assert read_files([a_file(tmp_path, "list.json", a_list(other))]).snapshot.cluster == ""
+
+
+def test_of_environment_variables_only_the_controllers_cluster_name_is_kept(tmp_path: Path) -> None:
+    controller, other = a_controller(CLUSTER_NAME="production"), a_controller(app="grafana", CLUSTER_NAME="production")
+
+    read = read_files([a_file(tmp_path, "list.json", a_list(controller, other))])
+
+    containers = [container for one in read.snapshot.deployments for container in one.spec.template.spec.containers]
+    assert [[(variable.name, variable.value) for variable in container.env] for container in containers] == [
+        [("CLUSTER_NAME", "production")],
+        [],
+    ]

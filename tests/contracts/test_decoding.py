@@ -26,7 +26,10 @@ NOT_RECORDED = {
     "ContainerPort.host_ip": "no recorded container opens a port",
     "ContainerPort.host_port": "no recorded container opens a port",
     "ContainerPort.protocol": "no recorded container opens a port",
+    "DeploymentContainer.env": "the recorded Karpenter runs outside of its cluster",
     "Disruption.expire_after": "v1beta1 only; the recorded API is v1",
+    "EnvVar.name": "as DeploymentContainer.env",
+    "EnvVar.value": "as DeploymentContainer.env",
     "LabelSelector.match_expressions": "recorded PodDisruptionBudgets have matchLabels",
     "LabelSelectorRequirement.key": "as LabelSelector.match_expressions",
     "LabelSelectorRequirement.operator": "as LabelSelector.match_expressions",
@@ -52,6 +55,9 @@ WRITTEN = {
       "disruption": {"expireAfter": "720h", "budgets": [{"nodes": "10%", "schedule": "0 9 * * 1-5", "duration": "8h"}]},
       "template": {"spec": {"nodeClassRef": {"apiVersion": "karpenter.k8s.aws/v1beta1", "kind": "EC2NodeClass", "name": "default"}}}
     }}""",
+    Kind.DEPLOYMENT: """{"metadata": {"name": "written"}, "spec": {"template": {"spec": {"containers": [
+      {"name": "controller", "image": "controller", "env": [{"name": "CLUSTER_NAME", "value": "prod"}]}
+    ]}}}}""",
     Kind.NODE: """{"metadata": {"name": "written", "namespace": "never"}, "spec": {"unschedulable": true}}""",
     Kind.PODDISRUPTIONBUDGET: """{"metadata": {"name": "written"}, "spec": {"unhealthyPodEvictionPolicy": "AlwaysAllow", "selector": {
       "matchExpressions": [{"key": "app", "operator": "In", "values": ["web"]}]
