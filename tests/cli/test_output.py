@@ -1,0 +1,57 @@
+"""Where a report goes when standard output is full, closed, gone or no terminal: by the program itself, as a shell runs it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(sys.executable).with_name("karpenter-check")
+FULL = Path("/dev/full")
+ESCAPE = "\x1b["
+
+
+def shell(command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """What a shell makes of it; `$0` is the program."""
+    ours = {key: value for key, value in os.environ.items() if key not in {"COLUMNS", "NO_COLOR", "FORCE_COLOR", "TERM"}}
+    return subprocess.run(
+        ["bash", "-c", command, str(PROGRAM)], env={**ours, **environment}, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full to write to")
+def test_a_full_disk_is_one_line() -> None:
+    result = shell('"$0" scan --demo > /dev/full')
+
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1] == "Error: standard output cannot be written: no space left on device"
+    assert "Traceback" not in result.stderr
+
+
+def test_a_closed_standard_output_changes_nothing_but_that_it_is_not_read() -> None:
+    result = shell('"$0" scan --demo --fail-on high >&-')
+
+    assert (result.returncode, "Traceback" in result.stderr) == (10, False)
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    result = shell('"$0" scan --demo --fail-on high | true; exit "${PIPESTATUS[0]}"')
+
+    assert (result.returncode, "Traceback" in result.stderr, "Error" in result.stderr) == (10, False, False)
+
+
+@pytest.mark.parametrize(
+    ("environment", "colored"),
+    [
+        ({}, False),
+        ({"FORCE_COLOR": "1"}, True),
+        ({"FORCE_COLOR": "0"}, False),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+        ({"FORCE_COLOR": "1", "TERM": "dumb"}, False),
+    ],
+)
+def test_a_pipe_is_colored_where_the_environment_says_so(environment: dict[str, str], colored: bool) -> None:  # noqa: FBT001  a pytest parameter
+    result = shell('"$0" scan --demo', **environment)
+
+    assert (result.returncode, ESCAPE in result.stdout) == (0, colored)
