@@ -16,7 +16,12 @@ def shell(command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """What a shell makes of it; `$0` is the program."""
     ours = {key: value for key, value in os.environ.items() if key not in {"COLUMNS", "NO_COLOR", "FORCE_COLOR", "TERM"}}
     return subprocess.run(
-        ["bash", "-c", command, str(PROGRAM)], env={**ours, **environment}, capture_output=True, text=True, timeout=60, check=False
+        ["/bin/bash", "-c", command, str(PROGRAM)],
+        env={**ours, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 
