@@ -1,5 +1,6 @@
 """One scan: collect, judge, select, write, and the exit code."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -119,7 +120,13 @@ def _rendered(report: Report, output: Output, options: Options) -> str:
     colored = use_color(options.color) and output.file is None
     every_story = options.verbose > 0
     return render(
-        report, Format(output.form), version=__version__, width=width(options.width), color=colored, every_story=every_story
+        report,
+        Format(output.form),
+        version=__version__,
+        width=width(options.width),
+        color=colored,
+        links=sys.stdout.isatty(),
+        every_story=every_story,
     )
 
 

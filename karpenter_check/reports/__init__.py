@@ -16,13 +16,25 @@ class Format(StrEnum):
     JSONL = "jsonl"
 
 
-def render(report: Report, form: Format, *, version: str, width: int = 160, color: bool = False, every_story: bool = False) -> str:
-    """The report in a format. Only the table has a width (in columns), colours, and stories for less than high findings."""
+def render(
+    report: Report,
+    form: Format,
+    *,
+    version: str,
+    width: int = 160,
+    color: bool = False,
+    links: bool = False,
+    every_story: bool = False,
+) -> str:
+    """The report in a format. Only the table has a width (in columns), colours, links, and stories for less than high findings.
+
+    Links are for terminals: each time they have other ids, so that a text with links is never the same twice.
+    """
     match form:
         case Format.TABLE:
             from karpenter_check.reports.table import render_table  # noqa: PLC0415  rich is slow to import, and only needed here
 
-            return render_table(report, version=version, width=width, color=color, every_story=every_story)
+            return render_table(report, version=version, width=width, color=color, links=links, every_story=every_story)
         case Format.JSON:
             return render_json(report, version)
         case Format.JSONL:

@@ -18,8 +18,9 @@ _WIDE = 120
 """From this width on every column stands beside the other; below it rule, object and NodePool are one column."""
 
 
-def render_table(report: Report, *, version: str, width: int, color: bool, every_story: bool) -> str:
-    """The table and the stories, `width` columns wide; with ANSI colours and links where `color`."""
+def render_table(report: Report, *, version: str, width: int, color: bool, links: bool, every_story: bool) -> str:
+    """The table and the stories, `width` columns wide; with ANSI colours where `color`, and then links to the rules' pages where `links`."""
+    links = links and color
     out = StringIO()
     console = Console(
         file=out, width=width, force_terminal=color, color_system="truecolor" if color else None, no_color=not color,
@@ -29,11 +30,11 @@ def render_table(report: Report, *, version: str, width: int, color: bool, every
     stories = stories_of(report)
     if report.results:
         console.print()
-        console.print(_table(stories, wide=width >= _WIDE, links=color))
+        console.print(_table(stories, wide=width >= _WIDE, links=links))
     for root in stories.roots:
         if every_story or _serious(stories, root):
             console.print()
-            for line in story(report, stories, root, links=color):
+            for line in story(report, stories, root, links=links):
                 print_line(console, line, width)
     unchecked = list(not_checked(report))
     if unchecked:

@@ -1,8 +1,10 @@
 """Where a report goes when standard output is full, closed, gone or no terminal: by the program itself, as a shell runs it."""
 
 import os
+import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -60,3 +62,29 @@ def test_a_pipe_is_colored_where_the_environment_says_so(environment: dict[str, 
     result = shell('"$0" scan --demo', **environment)
 
     assert (result.returncode, ESCAPE in result.stdout) == (0, colored)
+
+
+def test_what_a_pipe_gets_is_the_same_each_time() -> None:
+    first, second = (shell('"$0" scan --demo --color always') for _ in range(2))
+
+    assert (first.stdout == second.stdout, ESCAPE in first.stdout) == (True, True)
+
+
+def test_a_terminal_gets_links_to_the_rules_pages() -> None:
+    terminal, ours = os.openpty()
+    with os.fdopen(terminal, "rb", buffering=0) as reader:
+        with os.fdopen(ours, "wb") as stdout:
+            program = subprocess.Popen(
+                [PROGRAM, "scan", "--demo"],
+                env={"TERM": "xterm"},
+                stdout=stdout,
+                stdin=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        printed = b""
+        with suppress(OSError):  # Linux says so that nobody writes any more
+            while chunk := reader.read(65536):
+                printed += chunk
+
+    assert program.wait(timeout=60) == 0
+    assert re.search(rb"\x1b]8;id=[^;]*;https://[^\x1b]*/docs/rules/node-ttl-death.md\x1b", printed)

@@ -51,9 +51,10 @@ def test_every_story_is_told_when_asked_for(recorded: Callable[[str], Report], g
 
 
 def test_colours_and_links_come_only_when_asked_for(recorded: Callable[[str], Report]) -> None:
-    plain = render(recorded("faults"), Format.TABLE, version="1.2.3", width=160, color=False)
+    plain = render(recorded("faults"), Format.TABLE, version="1.2.3", width=160, links=True)
     colored = render(recorded("faults"), Format.TABLE, version="1.2.3", width=160, color=True)
+    linked = render(recorded("faults"), Format.TABLE, version="1.2.3", width=160, color=True, links=True)
 
     assert "\x1b" not in plain
-    assert "\x1b[1;31mHIGH" in colored
-    assert "\x1b]8;" in colored
+    assert ("\x1b[1;31mHIGH" in colored, "\x1b]8;" in colored) == (True, False)
+    assert ("\x1b[1;31mHIGH" in linked, "\x1b]8;" in linked) == (True, True)
