@@ -3,15 +3,26 @@
 import json
 import socket
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from karpenter_check.cli import group
+from karpenter_check.metrics.transport import Credentials
 from tests.collect.replay import RECORDINGS, Replay, an_error, taken_at
-from tests.metrics.pushgateway import Pushgateway, Series, a_pushgateway, installed
+from tests.metrics.pushgateway import (
+    SECRET,
+    OddGateway,
+    Pushgateway,
+    Series,
+    a_pushgateway,
+    a_secured_gateway,
+    installed,
+    trusting,
+)
 
 FINDINGS, SUCCESS, RUN = (
     "karpenter_check_findings",
@@ -141,6 +152,70 @@ def test_a_refusal_changes_the_exit_code_only_from_0_to_5_and_only_where_it_is_r
     assert result.exit_code == code
     assert "warning: metrics were not pushed: the Pushgateway at http://127.0.0.1:" in result.stderr
     assert result.stdout.endswith("rules checked\n")
+
+
+@contextmanager
+def dead(_: Path) -> Iterator[str]:
+    yield nothing_listens()
+
+
+@contextmanager
+def silent(_: Path) -> Iterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@contextmanager
+def of_an_unknown_ca(folder: Path) -> Iterator[str]:
+    arguments = a_secured_gateway(folder)
+    authorization = Credentials("scraper", SECRET).authorization
+    with a_pushgateway(folder, *arguments, tls=trusting(folder / "ca.pem"), authorization=authorization) as running:
+        yield running.url
+
+
+@contextmanager
+def that_wants_a_password(folder: Path) -> Iterator[str]:
+    a_secured_gateway(folder)
+    web = folder / "web.yml"
+    web.write_text(web.read_text().splitlines()[-1])
+    authorization = Credentials("scraper", SECRET).authorization
+    with a_pushgateway(folder, f"--web.config.file={web}", authorization=authorization) as running:
+        yield running.url
+
+
+def answering(status: int, **headers: str) -> Callable[[Path], AbstractContextManager[str]]:
+    @contextmanager
+    def gateway(_: Path) -> Iterator[str]:
+        with OddGateway(status, b"", **headers) as odd:
+            yield odd.url
+
+    return gateway
+
+
+@pytest.mark.parametrize(
+    ("gateway", "said"),
+    [
+        (dead, "cannot be reached: connection refused"),
+        (silent, "cannot be reached: nothing came within 0.2 s"),
+        (of_an_unknown_ca, "cannot be reached: its certificate is not trusted"),
+        (that_wants_a_password, "refuses the credentials (HTTP 401)"),
+        (answering(400), "answers HTTP 400"),
+        (answering(503), "answers HTTP 503"),
+        (answering(307, Location="http://127.0.0.1:9/"), "redirects (HTTP 307)"),
+    ],
+    ids=["dead", "silent", "unknown CA", "password", "400", "503", "redirect"],
+)
+def test_no_refusal_changes_the_exit_code_unless_a_push_is_required(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gateway: Callable[[Path], AbstractContextManager[str]], said: str
+) -> None:
+    monkeypatch.setattr("karpenter_check.metrics.transport._PAUSES", (0, 0))
+    with gateway(tmp_path) as url:
+        push = ("scan", "--demo", "--push-gateway-url", url, "--push-timeout", "200ms")
+        result, required = run(*push), run(*push, "--push-required")
+
+    assert (result.exit_code, required.exit_code) == (0, 5)
+    assert f"warning: metrics were not pushed: the Pushgateway at {url} {said}" in result.stderr
+    assert result.stdout == required.stdout
 
 
 def test_metrics_delete_takes_the_group_away(pushgateway: Pushgateway) -> None:

@@ -1,12 +1,14 @@
-"""A real Pushgateway on a free port of the loopback."""
+"""A real Pushgateway on a free port of the loopback, and servers that answer as no Pushgateway should."""
 
 import os
 import shutil
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from ssl import SSLContext, create_default_context
 from time import monotonic, sleep
@@ -14,9 +16,12 @@ from typing import Any, TypeAlias
 from urllib.error import HTTPError, URLError
 from urllib.request import HTTPSHandler, Request, build_opener
 
+import bcrypt
 import msgspec
 import pytest
+import trustme
 
+SECRET = "c4n4ry-p4ssw0rd"  # noqa: S105  it opens nothing but these tests' own gateway
 Series: TypeAlias = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
@@ -94,3 +99,51 @@ def a_pushgateway(
 def trusting(ca_file: Path) -> SSLContext:
     """A context that trusts one CA."""
     return create_default_context(cafile=ca_file)
+
+
+def a_secured_gateway(folder: Path) -> tuple[str, ...]:
+    """Arguments for a gateway with TLS and a password."""
+    ca = trustme.CA()
+    certificate = ca.issue_cert("127.0.0.1")
+    ca.cert_pem.write_to_path(folder / "ca.pem")
+    certificate.private_key_pem.write_to_path(folder / "key.pem")
+    certificate.cert_chain_pems[0].write_to_path(folder / "cert.pem")
+    hashed = bcrypt.hashpw(SECRET.encode(), bcrypt.gensalt(4)).decode()
+    (folder / "web.yml").write_text(
+        f"tls_server_config: {{cert_file: {folder}/cert.pem, key_file: {folder}/key.pem}}\nbasic_auth_users: {{scraper: {hashed}}}\n"
+    )
+    return (f"--web.config.file={folder}/web.yml",)
+
+
+class OddGateway(ThreadingHTTPServer):
+    """A gateway that always gives one answer, and counts how often."""
+
+    def __init__(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.asked: list[tuple[str, str]] = []
+        odd = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_PUT(self) -> None:
+                odd.asked.append((self.command, self.headers.get("Authorization", "")))
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_POST = do_DELETE = do_PUT  # noqa: N815  http.server's names
+
+            def log_message(self, *_: object) -> None: ...
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()

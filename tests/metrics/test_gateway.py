@@ -3,10 +3,8 @@
 import socket
 import threading
 from collections.abc import Iterator, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import bcrypt
 import pytest
 import trustme
 
@@ -16,9 +14,7 @@ from karpenter_check.metrics.transport import Credentials, GatewayError
 from karpenter_check.rules import every_rule
 from karpenter_check.scan import scan
 from tests.build import NOON, a_healthy_cluster
-from tests.metrics.pushgateway import Pushgateway, Series, a_pushgateway, trusting
-
-SECRET = "c4n4ry-p4ssw0rd"  # noqa: S105  it opens nothing but these tests' own gateway
+from tests.metrics.pushgateway import SECRET, OddGateway, Pushgateway, Series, a_pushgateway, a_secured_gateway, trusting
 
 
 @pytest.fixture
@@ -132,20 +128,6 @@ def test_a_group_that_was_never_pushed_reads_as_nothing(pushgateway: Pushgateway
     assert a_target(pushgateway.url).read() == ()
 
 
-def a_secured_gateway(folder: Path) -> tuple[str, ...]:
-    """Arguments for a gateway with TLS and a password."""
-    ca = trustme.CA()
-    certificate = ca.issue_cert("127.0.0.1")
-    ca.cert_pem.write_to_path(folder / "ca.pem")
-    certificate.private_key_pem.write_to_path(folder / "key.pem")
-    certificate.cert_chain_pems[0].write_to_path(folder / "cert.pem")
-    hashed = bcrypt.hashpw(SECRET.encode(), bcrypt.gensalt(4)).decode()
-    (folder / "web.yml").write_text(
-        f"tls_server_config: {{cert_file: {folder}/cert.pem, key_file: {folder}/key.pem}}\nbasic_auth_users: {{scraper: {hashed}}}\n"
-    )
-    return (f"--web.config.file={folder}/web.yml",)
-
-
 def test_with_tls_and_a_password(tmp_path: Path) -> None:
     arguments = a_secured_gateway(tmp_path)
     good = Credentials("scraper", SECRET, ca_file=tmp_path / "ca.pem")
@@ -189,53 +171,20 @@ def said(url: str, credentials: Credentials | None = None, *, timeout: float = 5
     return text.removeprefix(f"the Pushgateway at {url} ")
 
 
-class _Odd(ThreadingHTTPServer):
-    """A gateway that always gives one answer, and counts how often."""
-
-    def __init__(self, status: int, body: bytes = b"", **headers: str) -> None:
-        self.asked: list[tuple[str, str]] = []
-        odd = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_PUT(self) -> None:
-                odd.asked.append((self.command, self.headers.get("Authorization", "")))
-                self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                self.send_response(status)
-                for name, value in {**headers, "Content-Length": str(len(body))}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
-
-            do_GET = do_POST = do_DELETE = do_PUT  # noqa: N815  http.server's names
-
-            def log_message(self, *_: object) -> None: ...
-
-        super().__init__(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-    def __exit__(self, *_: object) -> None:
-        self.shutdown()
-        self.server_close()
-
-
 def test_a_refusal_is_told_in_the_gateways_words_and_not_tried_again() -> None:
-    with _Odd(400, b"pushed metrics are invalid:\n inconsistent") as gateway:
+    with OddGateway(400, b"pushed metrics are invalid:\n inconsistent") as gateway:
         assert said(gateway.url) == "answers HTTP 400: pushed metrics are invalid: inconsistent"
         assert len(gateway.asked) == 1
 
 
 def test_a_gateway_that_is_at_fault_is_tried_three_times() -> None:
-    with _Odd(503) as gateway:
+    with OddGateway(503) as gateway:
         assert said(gateway.url) == "answers HTTP 503"
         assert len(gateway.asked) == 3
 
 
 def test_a_redirect_is_refused_and_nothing_is_sent_on() -> None:
-    with _Odd(200) as elsewhere, _Odd(307, Location=f"{elsewhere.url}/metrics/job/x?token=hidden") as gateway:
+    with OddGateway(200) as elsewhere, OddGateway(307, Location=f"{elsewhere.url}/metrics/job/x?token=hidden") as gateway:
         assert said(gateway.url, Credentials("u", SECRET)) == (
             f"redirects (HTTP 307) to {elsewhere.url}/metrics/job/x; give that address without /metrics/…"
         )
@@ -243,7 +192,7 @@ def test_a_redirect_is_refused_and_nothing_is_sent_on() -> None:
 
 
 def test_a_bearer_token_is_shown() -> None:
-    with _Odd(200) as gateway:
+    with OddGateway(200) as gateway:
         a_target(gateway.url, credentials=Credentials(bearer_token=SECRET)).put([findings(1)])
 
         assert gateway.asked == [("PUT", f"Bearer {SECRET}")]
@@ -265,7 +214,7 @@ def test_a_slow_gateway_is_given_up() -> None:
 
 
 def test_something_else_than_a_gateway_cannot_be_read_back() -> None:
-    with _Odd(200, b"<html>") as gateway, pytest.raises(GatewayError, match="gives no list of groups at /api/v1/metrics"):
+    with OddGateway(200, b"<html>") as gateway, pytest.raises(GatewayError, match="gives no list of groups at /api/v1/metrics"):
         a_target(gateway.url).read()
 
 
