@@ -84,6 +84,8 @@ class TokenFile:
             raise CannotScan(f"token file {self._path}: {(error.strerror or '').lower()}") from error
         except UnicodeDecodeError:
             text = ""
+        except ValueError:  # half a character, or a NUL, in the path
+            raise CannotScan("tokenFile in the kubeconfig is no path that a file can have") from None
         return bearer(text, f"token file {self._path}")
 
 
@@ -130,6 +132,17 @@ def bearer(token: str, source: str) -> str:
     return f"Bearer {token}"
 
 
+def _basic(username: str, password: str, source: str) -> str:
+    """The Authorization header. Raises CannotScan for what UTF-8 cannot encode: YAML can write half a character."""
+    encoded = []
+    for field, value in (("username", username), ("password", password)):
+        try:
+            encoded.append(value.encode())
+        except UnicodeEncodeError:  # from None: the error holds the value
+            raise CannotScan(f"{source} holds a {field} with characters that no header can hold") from None
+    return f"Basic {base64.b64encode(b':'.join(encoded)).decode()}"
+
+
 def credentials_of(context: Context, request_timeout: float) -> Credentials:
     """A kubeconfig user's credentials, in kubectl's order. Raises CannotScan. No plugin is run yet."""
     user, folder = context.user, context.user_folder
@@ -140,8 +153,9 @@ def credentials_of(context: Context, request_timeout: float) -> Credentials:
     if user.token:
         return Fixed(Credential(bearer(user.token, named), certificate), f"the token of {named} may have expired: log in again")
     if user.username:
-        pair = base64.b64encode(f"{user.username}:{user.password}".encode()).decode()
-        return Fixed(Credential(f"Basic {pair}", certificate), f"check username and password of {named}")
+        return Fixed(
+            Credential(_basic(user.username, user.password, named), certificate), f"check username and password of {named}"
+        )
     if user.exec:
         return Plugin(ExecPlugin(user.exec, folder, _cluster_info(context), request_timeout), certificate)
     if user.auth_provider:

@@ -4,7 +4,6 @@ https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-g
 """
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -16,9 +15,6 @@ from karpenter_check.collect.kubeconfig import Exec
 from karpenter_check.collect.refusal import CannotScan
 
 _LONGEST = 200
-_SECRET_NAME = re.compile(r"secret|token|passw|key|credential", re.IGNORECASE)
-_SECRET = re.compile(r"\b(?=[^\s:'\"]*[0-9])(?=[^\s:'\"]*[A-Z])[A-Za-z0-9+/_=.~-]{32,}|\b[0-9a-f]{32,}\b")
-"""What is long and mixed enough to be a token."""
 
 
 class Given(msgspec.Struct, frozen=True, rename="camel"):
@@ -39,7 +35,11 @@ class _ExecCredential(msgspec.Struct, rename="camel"):
 
 
 class ExecPlugin:
-    """A program that prints credentials. It is run quietly: what it says is read, and nobody is asked anything."""
+    """A program that prints credentials. It is run quietly: nobody is asked anything, and nothing that it says is told.
+
+    What it complains of may quote whatever it was given or got (tokens, passwords, login codes), in forms that nobody can list.
+    Its arguments and environment may be secret, too: errors name the program alone.
+    """
 
     def __init__(self, config: Exec, folder: Path, cluster_info: dict[str, object], timeout: float) -> None:
         """`folder` is the kubeconfig's: a command with a slash in it is relative to it. `timeout` is in seconds."""
@@ -80,7 +80,7 @@ class ExecPlugin:
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
         except FileNotFoundError:
@@ -90,7 +90,7 @@ class ExecPlugin:
             reason = (error.strerror or "").lower() if isinstance(error, OSError) else "its arguments cannot be passed"
             raise CannotScan(f"{self} cannot be run: {reason}") from None
         try:
-            output, complaint = process.communicate(timeout=self._timeout)
+            output, _ = process.communicate(timeout=self._timeout)
         except subprocess.TimeoutExpired:
             raise CannotScan(
                 f"{self} did not end within {self._timeout:g} s; if it waits for a login, log in by hand first, or raise --request-timeout"
@@ -98,9 +98,8 @@ class ExecPlugin:
         finally:
             _end(process)
         if process.returncode:
-            said = self._told(complaint)
             raise CannotScan(
-                f"{self} failed with exit code {process.returncode}{f': {said}' if said else ''}; is its login still valid?"
+                f"{self} failed with exit code {process.returncode}; run it by hand to see what it says, or log in again"
             )
         return output
 
@@ -109,25 +108,6 @@ class ExecPlugin:
         info = {"apiVersion": self._config.api_version, "kind": "ExecCredential", "spec": spec}
         variables = {variable.name: variable.value for variable in self._config.env}
         return {**os.environ, **variables, "KUBERNETES_EXEC_INFO": msgspec.json.encode(info).decode()}
-
-    def _told(self, complaint: bytes) -> str:
-        """The last line of what the plugin complained of, without what may be secret."""
-        lines = [line.strip() for line in complaint.decode(errors="replace").splitlines() if line.strip()]
-        text = lines[-1] if lines else ""
-        for secret in sorted(self._secrets(), key=len, reverse=True):
-            text = text.replace(secret, "…")
-        return _clipped(_SECRET.sub("…", text)).rstrip(".")
-
-    def _secrets(self) -> set[str]:
-        """Values that the kubeconfig gives the plugin under a name that sounds secret."""
-        found = {variable.value for variable in self._config.env if _SECRET_NAME.search(variable.name)}
-        for before, argument in zip(["", *self._config.args], self._config.args, strict=False):
-            name, equals, value = argument.partition("=")
-            if equals and _SECRET_NAME.search(name):
-                found.add(value)
-            elif before.startswith("-") and "=" not in before and _SECRET_NAME.search(before):
-                found.add(argument)
-        return found - {""}
 
 
 def _clipped(text: str) -> str:
@@ -143,6 +123,5 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         else:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    for pipe in (process.stdout, process.stderr):
-        if pipe:
-            pipe.close()
+    if process.stdout:
+        process.stdout.close()

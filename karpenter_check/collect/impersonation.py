@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from urllib.parse import quote
 
 import msgspec
 
 from karpenter_check.collect.kubeconfig import Context
 from karpenter_check.collect.refusal import CannotScan
+
+_IN_NO_HEADER = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+"""Control characters, and what UTF-8 cannot encode: bytes of a command line that are no UTF-8, half characters of YAML."""
 
 
 class Impersonation(msgspec.Struct, frozen=True):
@@ -34,7 +38,7 @@ class Impersonation(msgspec.Struct, frozen=True):
 def impersonation(context: Context | None, user: str | None, groups: tuple[str, ...]) -> Impersonation:
     """What `--as` and `--as-group` ask for, else the kubeconfig. Another user does not inherit the kubeconfig's groups.
 
-    Raises CannotScan for groups without a user.
+    Raises CannotScan for groups without a user, and for what no header can hold: it names the field, not the value.
     """
     of_file = context.user if context else None
     if user:
@@ -45,9 +49,14 @@ def impersonation(context: Context | None, user: str | None, groups: tuple[str, 
         raise CannotScan("groups are impersonated along with a user: give --as USER, too")
     else:
         chosen = Impersonation()
-    for _, value in chosen.headers():
-        if re.search(r"[\x00-\x1f\x7f]", value):
-            raise CannotScan("--as, --as-group and the kubeconfig's as… hold line breaks or the like, which no header can hold")
+    for field, values in (
+        ("--as" if user else "as in the kubeconfig", [chosen.user]),
+        ("--as-group" if groups else "as-groups in the kubeconfig", chosen.groups),
+        ("as-uid in the kubeconfig", [chosen.uid]),
+        ("as-user-extra in the kubeconfig", [*chosen.extra, *chain.from_iterable(chosen.extra.values())]),
+    ):
+        if any(map(_IN_NO_HEADER.search, values)):
+            raise CannotScan(f"{field} holds characters that no header can hold, such as line breaks or what is no UTF-8")
     return chosen
 
 

@@ -2,12 +2,13 @@
 
 import ipaddress
 import ssl
+from base64 import b64encode
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 from karpenter_check.collect.credentials import Certificate
 from karpenter_check.collect.refusal import CannotScan
@@ -92,18 +93,23 @@ def _show(certificate: Certificate, context: ssl.SSLContext) -> None:
 
 
 def _server(server: str) -> str:
+    """The server's address, fit to be shown: one with a password, a query or a fragment is refused. Raises CannotScan."""
     from urllib3.exceptions import LocationParseError  # noqa: PLC0415
-    from urllib3.util import parse_url  # noqa: PLC0415
+    from urllib3.util import Url, parse_url  # noqa: PLC0415
 
     whole = server if "://" in server else f"https://{server}"
     try:
+        whole.encode()  # YAML can write half a character, and no report could show it
         url = parse_url(whole)
-    except LocationParseError:
+    except (LocationParseError, UnicodeEncodeError):
         raise CannotScan("server in the kubeconfig is no URL") from None
     if url.scheme not in {"http", "https"} or not url.host:
         raise CannotScan("server in the kubeconfig is no http or https URL")
+    shown = Url(url.scheme, host=url.host, port=url.port, path=url.path)
     if url.auth:
-        raise CannotScan(f"server in the kubeconfig holds a password ({url._replace(auth=None)}): move it to users")
+        raise CannotScan(f"server in the kubeconfig holds a password ({shown}): move it to users")
+    if url.query is not None or url.fragment is not None:  # often a token, and no API server is found by one
+        raise CannotScan(f"server in the kubeconfig holds a query or a fragment ({shown}): leave it out")
     return whole.rstrip("/")
 
 
@@ -119,7 +125,7 @@ def _is_loopback(server: str) -> bool:
 def _proxy(given: str) -> tuple[str, dict[str, str]]:
     """The proxy without its password, and the header for that. Raises CannotScan."""
     from urllib3.exceptions import LocationParseError  # noqa: PLC0415
-    from urllib3.util import make_headers, parse_url  # noqa: PLC0415
+    from urllib3.util import Url, parse_url  # noqa: PLC0415
 
     try:
         url = parse_url(given if "://" in given else f"http://{given}")
@@ -129,7 +135,11 @@ def _proxy(given: str) -> tuple[str, dict[str, str]]:
         raise CannotScan("the proxy is no http, https or socks5 URL; check proxy-url, HTTPS_PROXY and NO_PROXY")
     if url.scheme.startswith("socks"):
         if find_spec("socks") is None:
-            raise CannotScan(f"the proxy {url._replace(auth=None)} speaks SOCKS, which needs another package: pip install pysocks")
+            shown = Url(url.scheme, host=url.host, port=url.port)
+            raise CannotScan(f"the proxy {shown} speaks SOCKS, which needs another package: pip install pysocks")
         return str(url), {}
-    headers: dict[str, str] = dict(make_headers(proxy_basic_auth=unquote(url.auth))) if url.auth else {}
-    return str(url._replace(auth=None)), headers
+    if not url.auth:
+        return str(url), {}
+    # not urllib3's make_headers: that knows Latin-1 alone, and fails with the password in its error
+    pair = b64encode(unquote_to_bytes(url.auth)).decode()
+    return str(url._replace(auth=None)), {"proxy-authorization": f"Basic {pair}"}

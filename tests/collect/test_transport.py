@@ -118,6 +118,9 @@ def test_insecure_skip_tls_verify_is_obeyed_and_not_complained_of(
         ({"certificate-authority": "missing.crt"}, "certificate-authority {folder}/missing.crt: no such file or directory"),
         ({"certificate-authority-data": "bm90IGEgY2VydA=="}, "certificate-authority holds no certificate in PEM form"),
         ({"server": "https://jane:hunter2@blue.invalid"}, "server in the kubeconfig holds a password (https://blue.invalid): move it to users"),
+        ({"server": "https://jane:hunter2@blue.invalid?token=hunter2"}, "server in the kubeconfig holds a password (https://blue.invalid): move it to users"),
+        ({"server": "https://blue.invalid?token=hunter2"}, "server in the kubeconfig holds a query or a fragment (https://blue.invalid): leave it out"),
+        ({"server": "blue.invalid:6443/at#hunter2"}, "server in the kubeconfig holds a query or a fragment (https://blue.invalid:6443/at): leave it out"),
         ({"server": "ftp://blue.invalid"}, "server in the kubeconfig is no http or https URL"),
         ({"server": "https://[::1"}, "server in the kubeconfig is no URL"),
         ({"proxy-url": "http://jane:hunter2@[::1"}, "the proxy is no URL; check proxy-url, HTTPS_PROXY and NO_PROXY"),
@@ -263,6 +266,23 @@ def test_the_kubeconfigs_proxy_is_used_with_its_password_whatever_no_proxy_says(
         assert connect(replay.kubeconfig(tmp_path, server=BLUE, cluster=cluster)).get("/version").status == 200
     assert heard[0].startswith("CONNECT blue.invalid:6443 HTTP/1.")
     assert "a-token" not in "".join(heard)
+
+
+def test_a_proxys_password_beyond_latin_1_is_sent_as_utf_8(ca: trustme.CA, tmp_path: Path) -> None:
+    expected = f"Basic {b64encode('jane:h€nter2'.encode()).decode()}"
+    with (
+        Replay("healthy", tls=a_server_of(ca, "blue.invalid")) as replay,
+        a_tunnel(replay.port, asks_for=expected) as (proxy, _),
+    ):
+        cluster = {**trusting(ca, tmp_path), "proxy-url": f"http://jane:h%E2%82%ACnter2@{proxy}"}
+        assert connect(replay.kubeconfig(tmp_path, server=BLUE, cluster=cluster)).get("/version").status == 200
+
+
+def test_a_server_with_half_a_character_is_refused(tmp_path: Path) -> None:
+    with Replay("healthy") as replay:
+        kubeconfig = replay.kubeconfig(tmp_path, server="HALF")
+    kubeconfig.write_text(kubeconfig.read_text().replace("HALF", r'"https://blue.invalid/h\ud800"'))
+    assert refusal(kubeconfig) == "server in the kubeconfig is no URL"
 
 
 def test_a_proxy_that_wants_another_password_is_told_without_ours(ca: trustme.CA, tmp_path: Path) -> None:
