@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from karpenter_check.finding import Ref, Severity
 from karpenter_check.scan import Report, Result
-from karpenter_check.snapshot import Snapshot
+from karpenter_check.snapshot import Kind, Snapshot, Status
 from karpenter_check.snapshot.selector import LabelSelector
 
 
@@ -26,18 +26,19 @@ class Selection:
         return replace(report, results=kept, hidden=report.hidden + len(report.results) - len(kept))
 
     def unknown(self, snapshot: Snapshot) -> list[str]:
-        """What is asked for and not in the snapshot, in words: a name that is misspelt hides everything."""
+        """What is asked for and not in the snapshot, in words: a name that is misspelt hides everything. Nothing of what was not seen."""
         workloads = (snapshot.daemonsets, snapshot.deployments, snapshot.statefulsets)
         namespaces = {pod.metadata.namespace for pod in snapshot.pods}
         namespaces |= {entry.metadata.namespace for entries in workloads for entry in entries}
         nodepools = {*snapshot.nodepools_by_name, *snapshot.nodes_of_nodepool}
-        return [
-            *(f"nothing here is in namespace {name!r}" for name in sorted(self.namespaces - namespaces)),
-            *(
-                f"there is no NodePool {name!r} here; there are: {', '.join(sorted(nodepools)) or 'none'}"
-                for name in sorted(self.nodepools - nodepools)
-            ),
-        ]
+        seen = {kind for kind in Kind if snapshot.covered(kind).status is Status.COMPLETE}
+        unknown = []
+        if seen >= {Kind.POD, Kind.DAEMONSET, Kind.DEPLOYMENT, Kind.STATEFULSET}:
+            unknown += [f"nothing here is in namespace {name!r}" for name in sorted(self.namespaces - namespaces)]
+        if Kind.NODEPOOL in seen:
+            there = ", ".join(sorted(nodepools)) or "none"
+            unknown += [f"there is no NodePool {name!r} here; there are: {there}" for name in sorted(self.nodepools - nodepools)]
+        return unknown
 
     def _admits(self, result: Result, labels: Mapping[Ref, Mapping[str, str]], snapshot: Snapshot) -> bool:
         finding = result.finding

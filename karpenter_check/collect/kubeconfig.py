@@ -127,6 +127,8 @@ def content(data: str, file: str, folder: Path, field: str) -> bytes | None:
         return path.read_bytes()
     except OSError as error:
         raise CannotScan(f"{field} {path}: {(error.strerror or '').lower()}") from error
+    except ValueError as error:  # a NUL, or what is no UTF-8
+        raise CannotScan(f"{field} in the kubeconfig names no file that there can be") from error
 
 
 def _merged(files: Sequence[Path]) -> tuple[dict[str, Any] | None, list[Any]]:

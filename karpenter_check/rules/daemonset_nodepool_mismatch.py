@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from karpenter_check.disruption.budgets import allowed_at_a_time
 from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, earliest
 from karpenter_check.rule import rule
-from karpenter_check.scheduling.daemonset import DaemonSetPod, daemonset_pod, refusals
+from karpenter_check.scheduling.daemonset import DaemonSetPod, daemonset_pod
 from karpenter_check.scheduling.harm import Harm, harm
+from karpenter_check.scheduling.labels import LISTED, restricted
 from karpenter_check.scheduling.nomination import pod_ref
 from karpenter_check.scheduling.refusal import NoOverlap, UndefinedLabel, UntoleratedTaint
 from karpenter_check.scheduling.room import room_on
@@ -30,10 +31,10 @@ def daemonset_nodepool_mismatch(snapshot: Snapshot, *, minimum_share: float = 0.
     for daemonset in snapshot.daemonsets:
         simulated = daemonset_pod(snapshot, daemonset)
         for nodepool, places in uncounted(snapshot, daemonset, simulated).items():
-            by_cause: dict[str, list[Place]] = defaultdict(list)
+            by_cause: dict[tuple[str, bool], list[Place]] = defaultdict(list)
             for place in places:
-                by_cause[place.refusal.cause].append(place)
-            for cause, alike in by_cause.items():
+                by_cause[place.refusal.cause, place.historical].append(place)
+            for (cause, _), alike in by_cause.items():
                 yield _finding(snapshot, daemonset, simulated, snapshot.nodepools_by_name[nodepool], cause, alike, minimum_share)
 
 
@@ -47,7 +48,10 @@ def _finding(
     (share, resource), worst = max((room_on(snapshot, node).share(requests), node.name) for node in nodes.values())
     hurt = harm(snapshot, ref, nodepool.name, places)
     template = nodepool_templates(snapshot)[nodepool.name]
-    historical = not refusals(simulated, template, snapshot.karpenter_version)
+    historical = places[0].historical
+    source = _source(snapshot, nodepool, places[0])
+    version = snapshot.karpenter_version
+    proven = version is not None and version[:2] <= LISTED[:2] and template.provider.proven
     severity = None
     if historical:
         severity = Severity.INFO
@@ -61,9 +65,9 @@ def _finding(
         nodepool=nodepool.name,
         cause=cause,
         severity=severity,
-        confidence=Confidence.CERTAIN if snapshot.karpenter_version and template.provider.proven else Confidence.LIKELY,
+        confidence=Confidence.CERTAIN if proven else Confidence.LIKELY,
         message=_message(daemonset, nodepool, places, len(of_pool), historical=historical),
-        why=_why(places[0], nodepool),
+        why=_why(places[0], source),
         cost=_cost(snapshot, requests, resource, share, nodes[worst]),
         impact=Impact(
             nodes=len(nodes),
@@ -72,7 +76,7 @@ def _finding(
             memory=shown("memory", requests.get("memory", 0)),
             share=round(share, 2),
         ),
-        evidence=tuple(_evidence(places[0], nodepool, hurt)),
+        evidence=tuple(_evidence(places[0], source, hurt)),
         occurrences=tuple(
             Occurrence(pod_ref(place.pod), place.pod.metadata.uid, place.node.name, cause, place.pod.metadata.creation_timestamp)
             for place in sorted(
@@ -80,7 +84,7 @@ def _finding(
             )
         ),
         since=earliest(place.pod.metadata.creation_timestamp for place in places),
-        fix=tuple(_fix(daemonset, nodepool, places[0], len(of_pool), stop=severity is Severity.CRITICAL)),
+        fix=tuple(_fix(snapshot, daemonset, nodepool, places[0], stop=severity is Severity.CRITICAL)),
     )
 
 
@@ -97,6 +101,12 @@ def _message(daemonset: DaemonSet, nodepool: NodePool, places: Sequence[Place], 
     return f"Karpenter sizes {nodepool.name}'s nodes without {name}; {' and '.join(parts)}"
 
 
+def _source(snapshot: Snapshot, nodepool: NodePool, place: Place) -> Ref:
+    """What the node was sized from: the NodePool as it is, or, where that has changed since, the NodeClaim."""
+    claim = snapshot.nodeclaim_of_node.get(place.node.name) if place.historical else None
+    return Ref("NodeClaim", claim.name, "karpenter.sh/v1") if claim else Ref("NodePool", nodepool.name, "karpenter.sh/v1")
+
+
 def _writer(place: Place) -> str:
     """Who wrote on the node what lets the pod run there."""
     key = place.refusal.key
@@ -104,7 +114,7 @@ def _writer(place: Place) -> str:
     return writer.manager if writer else ""
 
 
-def _why(place: Place, nodepool: NodePool) -> str:
+def _why(place: Place, source: Ref) -> str:
     refusal, writer = place.refusal, _writer(place)
     by = f'written by "{writer}"' if writer else "writer not in the input"
     match refusal:
@@ -115,14 +125,17 @@ def _why(place: Place, nodepool: NodePool) -> str:
                 if carries
                 else f"the node does not carry it (its taints: {by})"
             )
-            return f"does not tolerate {taint} of NodePool {nodepool.name}; {here}"
+            return f"does not tolerate {taint} of {source}; {here}"
         case UndefinedLabel(asked):
             selects = f"{asked.key}={next(iter(asked.values))}" if len(asked.values) == 1 and asked.operator == "In" else str(asked)
-            there = f"on the nodes it was {by}" if writer else f"the nodes have it ({by})"
-            return f"selects {selects}; NodePool {nodepool.name} declares no such label; {there}"
+            if asked.key not in place.node.metadata.labels:
+                there = "the nodes have none either, but its pods are there all the same"
+            else:
+                there = f"on the nodes it was {by}" if writer else f"the nodes have it ({by})"
+            return f"selects {selects}; {source} declares no such label; {there}"
         case NoOverlap(declared, asked):
             has = place.node.metadata.labels.get(asked.key, "nothing")
-            return f"needs {asked}; NodePool {nodepool.name} declares {declared}; the node has {asked.key}={has}, {by}"
+            return f"needs {asked}; {source} declares {declared}; the node has {asked.key}={has}, {by}"
 
 
 def _cost(snapshot: Snapshot, requests: Milli, resource: str, share: float, node: Node) -> str:
@@ -138,19 +151,20 @@ def _cost(snapshot: Snapshot, requests: Milli, resource: str, share: float, node
     return said + (f"; planned {shown(resource, planned)}, needed {shown(resource, planned + needed)}" if planned else "")
 
 
-def _evidence(place: Place, nodepool: NodePool, hurt: Harm) -> Iterator[Evidence]:
-    key, pool = place.refusal.key, Ref("NodePool", nodepool.name, "karpenter.sh/v1")
+def _evidence(place: Place, source: Ref, hurt: Harm) -> Iterator[Evidence]:
+    key, template = place.refusal.key, "spec" if source.kind == "NodeClaim" else "spec.template.spec"
+    labels = "spec.requirements" if source.kind == "NodeClaim" else "spec.template.metadata.labels"
     node = Ref("Node", place.node.name, "v1")
     match place.refusal:
         case UntoleratedTaint(taint):
             carried = ", ".join(str(other) for other in place.node.spec.taints if other.key == key) or f"no {key}"
-            yield Evidence(pool, "spec.template.spec.taints", str(taint))
+            yield Evidence(source, f"{template}.taints", str(taint))
             yield Evidence(node, "spec.taints", carried, _writer(place))
         case UndefinedLabel():
-            yield Evidence(pool, "spec.template.metadata.labels", f"no {key}")
+            yield Evidence(source, labels, f"no {key}")
             yield Evidence(node, f"metadata.labels.{key}", place.node.metadata.labels.get(key, ""), _writer(place))
         case NoOverlap(declared):
-            yield Evidence(pool, "spec.template.spec.requirements", str(declared))
+            yield Evidence(source, f"{template}.requirements", str(declared))
             yield Evidence(node, f"metadata.labels.{key}", place.node.metadata.labels.get(key, ""), _writer(place))
     for found in hurt.preempted:
         yield Evidence.of_event(found.events[-1], count=sum(event.times for event in found.events))
@@ -160,7 +174,9 @@ def _patch(what: str, name: str, patch: object, kind: str = "merge") -> str:
     return f"kubectl patch {what} {shlex.quote(name)} --type {kind} -p {shlex.quote(json.dumps(patch, separators=(',', ':')))}"
 
 
-def _fix(daemonset: DaemonSet, nodepool: NodePool, place: Place, nodes: int, *, stop: bool) -> Iterator[Fix]:
+def _fix(snapshot: Snapshot, daemonset: DaemonSet, nodepool: NodePool, place: Place, *, stop: bool) -> Iterator[Fix]:
+    of_pool = snapshot.nodes_of_nodepool.get(nodepool.name, ())
+    nodes = len(of_pool)
     if stop:
         before = nodepool.spec.limits.get("cpu")
         undo = f"its limit is now cpu {before}" if before is not None else "it has no cpu limit now"
@@ -174,8 +190,12 @@ def _fix(daemonset: DaemonSet, nodepool: NodePool, place: Place, nodes: int, *, 
     drifts = f"drifts {nodes} node{'s' * (nodes != 1)}, {pace}"
     key = place.refusal.key
     value = place.node.metadata.labels.get(key, "")
-    restricted = key == "kubernetes.io/hostname" or key.partition("/")[0].endswith(("karpenter.sh", "karpenter.k8s.aws"))
+    settable = bool(value) and not restricted(key, snapshot.karpenter_version)
     match place.refusal:
+        case _ if place.historical:
+            yield Fix(
+                "fix", text="nothing in the NodePool, which counts it by now: the nodes from before go as they drift or expire"
+            )
         case UntoleratedTaint(taint):
             toleration = {"key": taint.key, "operator": "Exists", **({"effect": taint.effect} if taint.effect else {})}
             path = "/spec/template/spec/tolerations"
@@ -187,7 +207,11 @@ def _fix(daemonset: DaemonSet, nodepool: NodePool, place: Place, nodes: int, *, 
                 _patch(where, daemonset.metadata.name, patch, "json"),
                 risk="rolls the DaemonSet; only nodes made after it have room for it",
             )
-        case UndefinedLabel() if not restricted and value:
+        case UndefinedLabel() if settable and any(node.metadata.labels.get(key) != value for node in of_pool):
+            # the command would give the label, and with it the DaemonSet, to nodes that have neither
+            text = f"take {key}={value} off the nodes that have it, or give what needs it a NodePool of its own that declares it"
+            yield Fix("fix", text=text, risk=f"declaring it in NodePool {nodepool.name} would bring the DaemonSet to all its nodes")
+        case UndefinedLabel() if settable:
             labels = {"spec": {"template": {"metadata": {"labels": {key: value}}}}}
             yield Fix("fix", _patch("nodepool", nodepool.name, labels), risk=f"{drifts}; or take the label off the nodes")
         case _:

@@ -10,7 +10,13 @@ from karpenter_check.scheduling.daemonset import daemonset_pod, refusals
 from karpenter_check.scheduling.labels import EKS_AUTO_MODE
 from karpenter_check.scheduling.node import admits_daemonset
 from karpenter_check.scheduling.nomination import node_ref
-from karpenter_check.scheduling.template import SIMULATES_LIFECYCLE_LABELS, NodeTemplate, drifted_from, nodepool_templates
+from karpenter_check.scheduling.template import (
+    SIMULATES_LIFECYCLE_LABELS,
+    NodeTemplate,
+    drifted_from,
+    nodeclaim_templates,
+    nodepool_templates,
+)
 from karpenter_check.snapshot import DaemonSet, Kind, Node, NodeClaim, NodePool, Snapshot
 from karpenter_check.snapshot.quantity import Milli, amounts, shown
 
@@ -24,7 +30,7 @@ def daemonset_overhead_wasted(snapshot: Snapshot, *, minimum_age: timedelta = ti
     templates = {name: _proven(template) for name, template in nodepool_templates(snapshot).items()}
     for daemonset in snapshot.daemonsets:
         simulated = daemonset_pod(snapshot, daemonset)
-        if not any(simulated.requests.values()):
+        if not any(simulated.requests.values()) or daemonset.metadata.deletion_timestamp:
             continue
         present = {pod.node_name or pod.pinned_to for pod in snapshot.pods_of_daemonset.get(daemonset.metadata.uid, ())}
         for nodepool in snapshot.nodepools:
@@ -33,9 +39,15 @@ def daemonset_overhead_wasted(snapshot: Snapshot, *, minimum_age: timedelta = ti
                 continue
             if any(node.name in present or _wants(snapshot, daemonset, node) for node, _ in settled[nodepool.name]):
                 continue
-            if nodes := [node for node, claim in settled[nodepool.name] if _kept_room(claim, daemonset, simulated.requests)]:
-                proven = snapshot.karpenter_version is not None and nodepool_templates(snapshot)[nodepool.name].provider.proven
-                yield _finding(daemonset, simulated.requests, nodepool, nodes, Confidence.CERTAIN if proven else Confidence.LIKELY)
+            kept = [(node, claim) for node, claim in settled[nodepool.name] if _kept_room(claim, daemonset, simulated.requests)]
+            if kept:
+                listed = snapshot.karpenter_version is not None and nodepool_templates(snapshot)[nodepool.name].provider.proven
+                # a claim that refuses it was narrowed by its pods, or made before the NodePool admitted it: which of them is not told
+                proven = listed and not any(
+                    refusals(simulated, nodeclaim_templates(snapshot)[claim.name], snapshot.karpenter_version) for _, claim in kept
+                )
+                confidence = Confidence.CERTAIN if proven else Confidence.LIKELY
+                yield _finding(daemonset, simulated.requests, nodepool, [node for node, _ in kept], confidence)
 
 
 def _proven(template: NodeTemplate) -> NodeTemplate:
@@ -49,14 +61,18 @@ def _settled_nodes(snapshot: Snapshot, nodepool: NodePool, minimum_age: timedelt
     None of a static NodePool, which keeps no room, and none of EKS Auto Mode, which runs a Karpenter that counts DaemonSets by
     instance type.
     """
-    if nodepool.static or nodepool.spec.template.spec.node_class_ref.api_group == EKS_AUTO_MODE:
+    if (
+        nodepool.static
+        or nodepool.metadata.deletion_timestamp
+        or nodepool.spec.template.spec.node_class_ref.api_group == EKS_AUTO_MODE
+    ):
         return ()
     settled = []
     for node in snapshot.nodes_of_nodepool.get(nodepool.name, ()):
         created, claim = node.metadata.creation_timestamp, snapshot.nodeclaim_of_node.get(node.name)
         old = created is not None and snapshot.taken_at - created >= minimum_age
         in_service = node.ready and node.initialized and not node.spec.unschedulable and not node.metadata.deletion_timestamp
-        if old and in_service and claim and not drifted_from(claim, nodepool):
+        if old and in_service and claim and not claim.metadata.deletion_timestamp and not drifted_from(claim, nodepool):
             settled.append((node, claim))
     return settled
 

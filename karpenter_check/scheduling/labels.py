@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from karpenter_check.snapshot import Version
+
 _CORE_WELL_KNOWN = frozenset({
     "karpenter.sh/nodepool", "karpenter.sh/capacity-type", "topology.kubernetes.io/zone", "topology.kubernetes.io/region",
     "node.kubernetes.io/instance-type", "node.kubernetes.io/windows-build", "kubernetes.io/arch", "kubernetes.io/os",
@@ -59,6 +61,33 @@ class Provider:
     def normalize(self, key: str) -> str:
         """The stable form of a key."""
         return self.normalized.get(key, key)
+
+
+LETS_KUBERNETES_LABELS_BE_SET = Version(1, 9)
+LISTED = Version(1, 13)
+"""Karpenter's version that the lists are of."""
+
+
+def may_be_known(key: str, version: Version | None) -> bool:
+    """Whether a key is one of AWS's own labels that a version after the lists, which an unknown one may be, may have learnt."""
+    return (version is None or version[:2] > LISTED[:2]) and key.startswith("karpenter.k8s.aws/")
+
+
+def restricted(key: str, version: Version | None) -> bool:
+    """Whether Karpenter refuses a NodePool that sets the label (`apis/v1/labels.go: IsRestrictedLabel`).
+
+    Up to 1.8, which an unknown version may be, it refuses most of Kubernetes' own domains too.
+    """
+    domain = key.rpartition("/")[0]
+
+    def within(*parents: str) -> bool:
+        return any(domain == parent or domain.endswith(f".{parent}") for parent in parents)
+
+    if key == "kubernetes.io/hostname" or within("karpenter.sh", "karpenter.k8s.aws"):
+        return True
+    if version and version >= LETS_KUBERNETES_LABELS_BE_SET:
+        return False
+    return within("kubernetes.io", "k8s.io") and not within("kops.k8s.io", "node.kubernetes.io", "node-restriction.kubernetes.io")
 
 
 EKS_AUTO_MODE = "eks.amazonaws.com"

@@ -18,8 +18,8 @@ def _expression_matches(expression: NodeSelectorRequirement, labels: Mapping[str
     return asked.has_intersection(Requirement.of(expression.key, "In", (labels[expression.key],)))
 
 
-def _term_matches(term: NodeSelectorTerm, node: Node) -> bool:
-    """A term without any requirement matches no node."""
+def term_matches(term: NodeSelectorTerm, node: Node) -> bool:
+    """Whether a node's labels and name satisfy a term; one without any requirement matches no node."""
     if not term.match_expressions and not term.match_fields:
         return False
     return all(_expression_matches(entry, node.metadata.labels) for entry in term.match_expressions) and all(
@@ -34,7 +34,7 @@ def label_mismatch(node_selector: Mapping[str, str], affinity: NodeAffinity, nod
         if has != value:
             return f"needs {key}={value}, the node has " + (f"{key}={has}" if has is not None else f"no {key}")
     terms = affinity.required.node_selector_terms if affinity.required else ()
-    if not affinity.required or any(_term_matches(term, node) for term in terms):
+    if not affinity.required or any(term_matches(term, node) for term in terms):
         return ""
     missed = [entry for term in terms for entry in term.match_expressions if not _expression_matches(entry, node.metadata.labels)]
     if not missed and any(term.match_fields for term in terms):

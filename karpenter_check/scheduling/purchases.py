@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from karpenter_check.scheduling.preemption import WINDOW, owner_of_event, preemptions
-from karpenter_check.snapshot import NodeClaim, Pod, Ref, Snapshot
+from karpenter_check.snapshot import NodeClaim, Pod, Ref, Snapshot, Version
 from karpenter_check.snapshot.event import nomination
 from karpenter_check.snapshot.once import once
 from karpenter_check.snapshot.quantity import amounts
+
+TELLS_POD_EVENTS = Version(1, 0)
+"""From here on a NodeClaim says when a pod last came to it or left it (`lastPodEventTime`); before, nothing says that none did."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,10 @@ def _signature(nodeclaim: NodeClaim) -> tuple[str, frozenset[tuple[str, int]]]:
 
 
 def _occupied(snapshot: Snapshot, nodeclaim: NodeClaim) -> bool:
+    """Whether its node has, or had, another pod than a DaemonSet's or a static one: one that has finished used it too."""
     node = snapshot.node_of_nodeclaim.get(nodeclaim.name)
     pods = snapshot.pods_on_node.get(node.name, ()) if node else ()
-    return any(not pod.daemonset_uid and pod.active and snapshot.owner(pod).kind != "Node" for pod in pods)
+    return any(not pod.daemonset_uid and snapshot.owner(pod).kind != "Node" for pod in pods)
 
 
 def _named_by_events(snapshot: Snapshot) -> tuple[Mapping[str, set[Ref]], Mapping[str, list[Pod]]]:
@@ -85,12 +89,14 @@ def purchases(snapshot: Snapshot) -> tuple[Purchases, ...]:
         by_signature[_signature(claim)] |= owners.get(claim.name, set())
     preempted_on = {node for found in preemptions(snapshot) for node in found.nodes}
     bought: dict[tuple[Ref, str], list[NodeClaim]] = defaultdict(list)
+    tells = snapshot.karpenter_version is None or snapshot.karpenter_version >= TELLS_POD_EVENTS
     for claim in snapshot.nodeclaims:
         created = claim.metadata.creation_timestamp
         candidates = owners.get(claim.name) or by_signature[_signature(claim)]
         if len(candidates) != 1 or claim.metadata.deletion_timestamp or not created or snapshot.taken_at - created > WINDOW:
             continue
-        in_vain = claim.status.last_pod_event_time is None or claim.status.node_name in preempted_on
+        never_used = tells and claim.status.last_pod_event_time is None
+        in_vain = never_used or claim.status.node_name in preempted_on
         if in_vain and not _occupied(snapshot, claim):
             bought[next(iter(candidates)), claim.nodepool].append(claim)
     return tuple(

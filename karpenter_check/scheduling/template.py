@@ -82,8 +82,13 @@ def drifted_from(nodeclaim: NodeClaim, nodepool: NodePool) -> bool:
 
     True by its Drifted condition, or by differing hashes of the same hash version (`nodeclaim/disruption/drift.go:areStaticFieldsDrifted`).
     """
+    return nodeclaim.is_true("Drifted") or of_other_template(nodeclaim, nodepool)
+
+
+def of_other_template(nodeclaim: NodeClaim, nodepool: NodePool) -> bool:
+    """Whether the NodePool's template was another when the claim was made: their hashes, of the same hash version, differ."""
     ours, theirs = nodeclaim.metadata.annotations, nodepool.metadata.annotations
-    return nodeclaim.is_true("Drifted") or (
+    return (
         bool(ours.nodepool_hash)
         and bool(theirs.nodepool_hash)
         and ours.nodepool_hash_version == theirs.nodepool_hash_version

@@ -281,5 +281,5 @@ def test_a_plugin_that_fails_is_one_line_of_a_real_process(cluster: Replay, tmp_
         capture_output=True, check=False, text=True, env=dict(os.environ),
     )  # fmt: skip
 
-    said = "Error: exec plugin './plugin' failed with exit code 3: no login; is its login still valid?\n"
+    said = "Error: exec plugin './plugin' failed with exit code 3; run it by hand to see what it says, or log in again\n"
     assert (process.returncode, process.stdout, process.stderr) == (1, "", said)

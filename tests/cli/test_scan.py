@@ -194,6 +194,16 @@ def test_a_misspelt_filter_is_told(arguments: tuple[str, ...], said: str) -> Non
     assert scan(*recording("healthy"), *arguments, "-q").stderr == f"karpenter-check: warning: {said}\n"
 
 
+def test_nothing_is_said_to_be_missing_among_what_was_not_seen() -> None:
+    nodes = (RECORDINGS / "healthy" / "nodes.json.gz").read_bytes()
+
+    assert "nope" not in scan("-f", "-", "-n", "nope", "--nodepool", "nope", input=nodes).stderr
+
+
+def test_the_demo_does_not_tell_to_verify_it_in_the_current_cluster() -> None:
+    assert "karpenter-check scan --select" not in scan("--demo", "-v").stdout
+
+
 def test_all_namespaces_overrides_the_environment() -> None:
     environment = {"KARPENTER_CHECK_NAMESPACE": "observability", "KARPENTER_CHECK_OUTPUT": "jsonl"}
     reports = [scan(*recording("faults"), *arguments, environment=environment).stdout.splitlines() for arguments in ((), ("-A",))]

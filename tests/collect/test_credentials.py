@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from karpenter_check.collect.access import connect
+from karpenter_check.collect.kubeconfig import content
 from karpenter_check.collect.live import collect_live
 from karpenter_check.collect.refusal import CannotScan
 from karpenter_check.snapshot import Coverage, Kind, Status
@@ -421,3 +422,11 @@ printf '{{"apiVersion":"{V1}","kind":"ExecCredential","status":{{"token":"t%s"}}
         "Bearer t1",
         "Bearer t2",
     ]
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\ud800"])
+def test_a_file_whose_name_no_file_can_have_is_told_by_its_field(tmp_path: Path, name: str) -> None:
+    with pytest.raises(CannotScan) as refused:
+        content("", name, tmp_path, "client-key")
+
+    assert str(refused.value) == "client-key in the kubeconfig names no file that there can be"

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import TypeVar
 
 import msgspec
 import pytest
@@ -10,7 +11,8 @@ from karpenter_check.scheduling.daemonset import DaemonSetPod, refusals
 from karpenter_check.scheduling.preemption import Preemptions, preemptions
 from karpenter_check.scheduling.refusal import Refusal
 from karpenter_check.scheduling.template import NodeTemplate
-from karpenter_check.snapshot import Snapshot, Version
+from karpenter_check.snapshot import DaemonSet, NodeClaim, NodePool, Snapshot, Version
+from karpenter_check.snapshot.metadata import Condition
 from karpenter_check.snapshot.node import NodeStatus
 from karpenter_check.snapshot.nodepool import NodeClassRef
 from tests.build import (
@@ -27,6 +29,7 @@ from tests.build import (
     preempted,
 )
 
+Dying = TypeVar("Dying", NodePool, NodeClaim, DaemonSet)
 AGENT = Ref("DaemonSet", "agent", "apps/v1", "kube-system")
 VERIFY = Fix("verify", "karpenter-check scan --select daemonset-nodepool-mismatch --nodepool default")
 
@@ -43,7 +46,7 @@ def test_a_daemonset_that_selects_a_label_which_its_nodes_got_from_elsewhere_is_
     agent = a_daemonset("agent", cpu="600m", memory="512Mi", selector={"heavy": "yes"})
     labelled = a_node("n1", labels={"heavy": "yes"}, written_by={"heavy": "kubectl-label"}, cpu="3")
     pod = a_pod("agent-1", on="n1", of=agent)
-    cluster = a_cluster(labelled, a_node("n2"), agent, pod)
+    cluster = a_cluster(labelled, a_node("n2", labels={"heavy": "yes"}), agent, pod)
 
     assert found(cluster) == [
         Finding(
@@ -456,22 +459,126 @@ def test_no_command_sets_a_label_that_karpenter_forbids_in_a_nodepool() -> None:
     )
 
 
+@pytest.mark.parametrize(("version", "settable"), [(None, False), (Version(1, 8), False), (Version(1, 9), True)])
+def test_no_command_sets_a_label_of_kubernetes_where_karpenter_may_refuse_it(version: Version | None, settable: bool) -> None:  # noqa: FBT001  a pytest parameter
+    key = "beta.kubernetes.io/fluentd-ds-ready"
+    agent = a_daemonset("agent", selector={key: "true"})
+    cluster = a_cluster(a_node("n1", labels={key: "true"}), agent, a_pod("agent-1", on="n1", of=agent), version=version)
+    (finding,) = found(cluster)
+
+    assert bool(finding.fix[0].command) is settable
+
+
+@pytest.mark.parametrize("others", [{}, {"heavy": "very"}], ids=["no label", "another value"])
+def test_no_command_brings_a_label_of_some_nodes_to_all(others: dict[str, str]) -> None:
+    agent = a_daemonset("agent", terms=[a_term("heavy Exists")])
+    cluster = a_cluster(
+        a_node("n1", labels={"heavy": "yes"}), a_node("n2", labels=others), agent, a_pod("agent-1", on="n1", of=agent)
+    )
+    (finding,) = found(cluster)
+
+    assert finding.fix == (
+        Fix(
+            "fix",
+            text="take heavy=yes off the nodes that have it, or give what needs it a NodePool of its own that declares it",
+            risk="declaring it in NodePool default would bring the DaemonSet to all its nodes",
+        ),
+        VERIFY,
+    )
+
+
+def test_of_several_terms_the_one_that_lets_the_pod_run_on_the_node_is_told() -> None:
+    agent = a_daemonset("agent", terms=[a_term("gpu In yes"), a_term("team In a")])
+    node = a_node("n1", labels={"team": "a"}, written_by={"team": "kubectl-label"})
+    (finding,) = found(a_cluster(node, agent, a_pod("agent-1", on="n1", of=agent)))
+
+    assert (finding.cause, finding.why) == (
+        "label:team",
+        'selects team=a; NodePool default declares no such label; on the nodes it was written by "kubectl-label"',
+    )
+
+
+def test_a_label_that_the_node_lost_is_not_said_to_be_there() -> None:
+    agent = a_daemonset("agent", selector={"team": "a"})
+    (finding,) = found(a_cluster(a_node("n1"), agent, a_pod("agent-1", on="n1", of=agent)))
+
+    assert finding.why == (
+        "selects team=a; NodePool default declares no such label; the nodes have none either, but its pods are there all the same"
+    )
+
+
+@pytest.mark.parametrize(("version", "findings"), [(None, 0), (Version(1, 13, 4), 1), (Version(1, 20), 0)])
+def test_a_label_of_karpenters_own_that_a_later_version_may_know_is_fine(version: Version | None, findings: int) -> None:
+    key = "karpenter.k8s.aws/instance-colour"
+    agent = a_daemonset("agent", selector={key: "red"})
+    cluster = a_cluster(a_node("n1", labels={key: "red"}), agent, a_pod("agent-1", on="n1", of=agent), version=version)
+
+    assert len(found(cluster)) == findings
+
+
+def test_what_is_being_deleted_is_no_problem_any_more() -> None:
+    agent = a_daemonset("agent", selector={"team": "a"})
+    pool, node, claim = a_nodepool(), a_node("n1", labels={"team": "a"}), a_nodeclaim(node="n1")
+    pod = a_pod("agent-1", on="n1", of=agent)
+
+    def dying(thing: Dying) -> Dying:
+        return msgspec.structs.replace(thing, metadata=msgspec.structs.replace(thing.metadata, deletion_timestamp=ago("1m")))
+
+    assert len(found(a_cluster(pool, node, claim, agent, pod))) == 1
+    assert found(a_cluster(dying(pool), node, claim, agent, pod)) == []
+    assert found(a_cluster(pool, node, dying(claim), agent, pod)) == []
+    assert found(a_cluster(pool, node, claim, dying(agent), pod)) == []
+
+
 def test_a_node_made_before_its_nodepool_declared_the_label_is_history() -> None:
     agent = a_daemonset("agent", selector={"team": "a"})
     cluster = a_cluster(
         a_nodepool(labels={"team": "a"}, hash="2"),
         a_node("n1", labels={"team": "a"}),
-        a_nodeclaim(node="n1", hash="1"),
+        a_nodeclaim("default-n1", node="n1", hash="1"),
+        agent,
+        a_pod("agent-1", on="n1", of=agent),
+    )
+    (finding,) = found(cluster)
+
+    assert (finding.severity, finding.message, finding.why) == (
+        Severity.INFO,
+        "Karpenter sized older nodes of default without agent; it runs on 1 of 1; the NodePool counts it by now",
+        "selects team=a; NodeClaim default-n1 declares no such label; the nodes have it (writer not in the input)",
+    )
+    assert finding.evidence[0] == Evidence(Ref("NodeClaim", "default-n1", "karpenter.sh/v1"), "spec.requirements", "no team")
+    assert finding.fix == (
+        Fix("fix", text="nothing in the NodePool, which counts it by now: the nodes from before go as they drift or expire"),
+        VERIFY,
+    )
+
+
+def test_the_taint_of_an_older_template_is_the_nodeclaims() -> None:
+    agent = a_daemonset("agent", tolerations=["other:NoSchedule"])
+    cluster = a_cluster(
+        a_nodepool(hash="2"),
+        a_node("n1"),
+        a_nodeclaim("default-n1", node="n1", hash="1", taints=["a=b:NoSchedule"]),
+        agent,
+        a_pod("agent-1", on="n1", of=agent),
+    )
+    (finding,) = found(cluster)
+
+    assert finding.evidence[0] == Evidence(Ref("NodeClaim", "default-n1", "karpenter.sh/v1"), "spec.taints", "a=b:NoSchedule")
+    assert finding.fix[0].command == ""
+
+
+def test_a_nodeclaim_that_its_pods_narrowed_says_nothing_of_older_templates() -> None:
+    agent = a_daemonset("agent", selector={"team": "b"})
+    cluster = a_cluster(
+        a_nodepool(requirements=["team In a,b"]),
+        a_node("n1", labels={"team": "b"}),
+        a_nodeclaim(node="n1", requirements=["team In a"], conditions=[Condition("Drifted", "True", reason="AMIDrift")]),
         agent,
         a_pod("agent-1", on="n1", of=agent),
     )
 
-    assert [(finding.severity, finding.message) for finding in found(cluster)] == [
-        (
-            Severity.INFO,
-            "Karpenter sized older nodes of default without agent; it runs on 1 of 1; the NodePool counts it by now",
-        )
-    ]
+    assert found(cluster) == []
 
 
 def test_a_node_made_while_its_nodepool_still_declared_the_label_is_fine() -> None:

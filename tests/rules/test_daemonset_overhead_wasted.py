@@ -123,6 +123,13 @@ def test_it_is_certain_where_version_and_labels_are_known(version: Version | Non
     assert [finding.confidence for finding in found(cluster)] == [confidence]
 
 
+def test_it_is_likely_where_a_nodeclaim_refuses_it_for_its_pods_or_for_an_older_nodepool() -> None:
+    narrowed = a_nodeclaim(node="n1", requirements=[f"{ZONE} In b"])
+    cluster = a_cluster(a_nodepool(), a_daemonset_of_zone_a(), a_node("n1", labels={ZONE: "b"}), narrowed, version=Version(1, 13))
+
+    assert [finding.confidence for finding in found(cluster)] == [Confidence.LIKELY]
+
+
 @pytest.mark.parametrize(("cpu", "memory"), [("", ""), ("0", "0")])
 def test_a_daemonset_that_asks_for_nothing_wastes_nothing(cpu: str, memory: str) -> None:
     cluster = a_cluster(

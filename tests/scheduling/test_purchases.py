@@ -1,9 +1,10 @@
 """Whose are the nodes that nobody came to."""
 
 import msgspec
+import pytest
 
 from karpenter_check.scheduling.purchases import Purchases, purchases
-from karpenter_check.snapshot import NodeClaim, Ref
+from karpenter_check.snapshot import NodeClaim, Ref, Version
 from karpenter_check.snapshot.event import Event
 from karpenter_check.snapshot.metadata import OwnerReference
 from karpenter_check.snapshot.pod import PodObject
@@ -132,3 +133,19 @@ def test_nodes_that_still_boot_are_empty_as_they_should_be() -> None:
     (found,) = purchases(a_cluster(WEB, a_node("n9"), landed, *booting, *nominations))
 
     assert (names(found), found.initialized, found.elsewhere, found.excess) == (["c1", "c2"], 0, 0, 0)
+
+
+@pytest.mark.parametrize("phase", ["Running", "Succeeded", "Failed"])
+def test_a_node_that_a_pod_used_was_not_bought_in_vain_even_if_the_pod_has_finished(phase: str) -> None:
+    claim, used = bought("default-n1", node="n1"), a_pod("batch", on="n1", phase=phase)
+
+    assert purchases(a_cluster(WEB, a_node("n1"), claim, used, for_pod("web-bcdfg-22222", "default-n1"))) == ()
+
+
+@pytest.mark.parametrize(("version", "owners"), [(Version(0, 37), []), (Version(1, 0), [WEB_REF]), (None, [WEB_REF])])
+def test_before_1_0_nothing_says_that_a_node_was_never_used(version: Version | None, owners: list[Ref]) -> None:
+    cluster = a_cluster(
+        WEB, a_node("n1"), bought("default-n1", node="n1"), for_pod("web-bcdfg-22222", "default-n1"), version=version
+    )
+
+    assert [found.owner for found in purchases(cluster)] == owners
