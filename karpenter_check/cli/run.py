@@ -97,9 +97,7 @@ def run(options: Options, started: float) -> int:
     )
     for unknown in selection.unknown(snapshot):
         said.warning(unknown)
-    counted = selection.apply(
-        addressed(judged, options.access.kubeconfig, options.access.context, files=bool(options.filenames) or options.demo)
-    )
+    counted = selection.apply(addressed(judged, options.access.kubeconfig, options.access.context, files=bool(options.filenames)))
     said.findings(counted)
     shown = at_least(counted, Severity(options.min_severity))
     outputs = options.outputs or (Output("table", None),)

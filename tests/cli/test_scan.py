@@ -200,8 +200,8 @@ def test_nothing_is_said_to_be_missing_among_what_was_not_seen() -> None:
     assert "nope" not in scan("-f", "-", "-n", "nope", "--nodepool", "nope", input=nodes).stderr
 
 
-def test_the_demo_does_not_tell_to_verify_it_in_the_current_cluster() -> None:
-    assert "karpenter-check scan --select" not in scan("--demo", "-v").stdout
+def test_the_demo_shows_the_commands_of_a_live_scan() -> None:
+    assert "  verify  karpenter-check scan --select node-ttl-death --nodepool shortlived\n" in scan("--demo").stdout
 
 
 def test_all_namespaces_overrides_the_environment() -> None:
