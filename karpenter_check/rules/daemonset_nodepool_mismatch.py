@@ -10,7 +10,7 @@ from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, 
 from karpenter_check.rule import rule
 from karpenter_check.scheduling.daemonset import DaemonSetPod, daemonset_pod
 from karpenter_check.scheduling.harm import Harm, harm
-from karpenter_check.scheduling.labels import LISTED, restricted
+from karpenter_check.scheduling.labels import is_listed, restricted
 from karpenter_check.scheduling.nomination import pod_ref
 from karpenter_check.scheduling.refusal import NoOverlap, UndefinedLabel, UntoleratedTaint
 from karpenter_check.scheduling.room import room_on
@@ -50,8 +50,7 @@ def _finding(
     template = nodepool_templates(snapshot)[nodepool.name]
     historical = places[0].historical
     source = _source(snapshot, nodepool, places[0])
-    version = snapshot.karpenter_version
-    proven = version is not None and version[:2] <= LISTED[:2] and template.provider.proven
+    proven = is_listed(snapshot.karpenter_version) and template.provider.proven
     severity = None
     if historical:
         severity = Severity.INFO

@@ -68,9 +68,14 @@ LISTED = Version(1, 13)
 """Karpenter's version that the lists are of."""
 
 
+def is_listed(version: Version | None) -> bool:
+    """Whether the lists are known to hold all that this version knows."""
+    return version is not None and version[:2] <= LISTED[:2]
+
+
 def may_be_known(key: str, version: Version | None) -> bool:
     """Whether a key is one of AWS's own labels that a version after the lists, which an unknown one may be, may have learnt."""
-    return (version is None or version[:2] > LISTED[:2]) and key.startswith("karpenter.k8s.aws/")
+    return not is_listed(version) and key.startswith("karpenter.k8s.aws/")
 
 
 def restricted(key: str, version: Version | None) -> bool:
