@@ -41,7 +41,8 @@ from karpenter_check.snapshot.nodepool import (
     TemplateMetadata,
     TemplateSpec,
 )
-from karpenter_check.snapshot.pod import (
+from karpenter_check.snapshot.pod import PodShapes
+from karpenter_check.snapshot.pod_object import (
     Affinity,
     Container,
     ContainerPort,
@@ -51,7 +52,6 @@ from karpenter_check.snapshot.pod import (
     NodeSelectorTerm,
     PersistentVolumeClaimVolumeSource,
     PodObject,
-    PodShapes,
     PodSpec,
     PodStatus,
     ResourceRequirements,

@@ -7,7 +7,7 @@ import msgspec
 from karpenter_check.snapshot import DaemonSet, Kind, Node, NodeClaim, NodePool
 from karpenter_check.snapshot.event import Event
 from karpenter_check.snapshot.nodepool import NodeClass
-from karpenter_check.snapshot.pod import PodObject
+from karpenter_check.snapshot.pod_object import PodObject
 from karpenter_check.snapshot.workload import Deployment, PodDisruptionBudget, ReplicaSet, StatefulSet
 
 

@@ -10,7 +10,7 @@ from karpenter_check.scheduling.requirements import Requirements
 from karpenter_check.scheduling.taints import PREFER_NO_SCHEDULE, untolerated
 from karpenter_check.scheduling.template import NodeTemplate
 from karpenter_check.snapshot import DaemonSet, Snapshot, Version
-from karpenter_check.snapshot.pod import NodeSelectorTerm, Toleration
+from karpenter_check.snapshot.pod_object import NodeSelectorTerm, Toleration
 from karpenter_check.snapshot.quantity import Milli
 
 REVISION_LABEL = "controller-revision-hash"

@@ -6,7 +6,8 @@ from karpenter_check.scheduling.requirement import Requirement
 from karpenter_check.scheduling.taints import tolerates
 from karpenter_check.snapshot import Node
 from karpenter_check.snapshot.node import Taint
-from karpenter_check.snapshot.pod import NodeAffinity, NodeSelectorRequirement, NodeSelectorTerm, PodShape, Toleration
+from karpenter_check.snapshot.pod import PodShape
+from karpenter_check.snapshot.pod_object import NodeAffinity, NodeSelectorRequirement, NodeSelectorTerm, Toleration
 
 
 def _expression_matches(expression: NodeSelectorRequirement, labels: Mapping[str, str]) -> bool:

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from karpenter_check.snapshot import Node, Pod, Snapshot
 from karpenter_check.snapshot.once import once
-from karpenter_check.snapshot.pod import ContainerPort
+from karpenter_check.snapshot.pod_object import ContainerPort
 from karpenter_check.snapshot.quantity import Milli, amounts, total
 
 

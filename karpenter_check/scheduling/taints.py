@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from karpenter_check.scheduling.refusal import UntoleratedTaint
 from karpenter_check.snapshot.node import Taint
-from karpenter_check.snapshot.pod import Toleration
+from karpenter_check.snapshot.pod_object import Toleration
 
 PREFER_NO_SCHEDULE = Toleration(operator="Exists", effect="PreferNoSchedule")
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")

@@ -3,128 +3,18 @@
 import msgspec
 
 from karpenter_check.snapshot.metadata import Condition, Metadata, condition, is_true
-from karpenter_check.snapshot.part import Part, Timestamp
-from karpenter_check.snapshot.quantity import Milli, Quantity, amounts, total
-
-
-class Toleration(Part, frozen=True):
-    """An entry of `spec.tolerations`; no operator means `Equal`, no effect means every effect."""
-
-    key: str = ""
-    operator: str = ""
-    value: str = ""
-    effect: str = ""
-
-
-class NodeSelectorRequirement(Part, frozen=True):
-    """A `matchExpressions` or `matchFields` entry."""
-
-    key: str
-    operator: str
-    values: tuple[str, ...] = ()
-
-
-class NodeSelectorTerm(Part, frozen=True):
-    """One term of a node selector: its requirements are ANDed."""
-
-    match_expressions: tuple[NodeSelectorRequirement, ...] = ()
-    match_fields: tuple[NodeSelectorRequirement, ...] = ()
-
-
-class NodeSelector(Part, frozen=True):
-    """Terms that are ORed."""
-
-    node_selector_terms: tuple[NodeSelectorTerm, ...] = ()
-
-
-class PreferredSchedulingTerm(Part, frozen=True):
-    """A preferred term and its weight, 1 to 100."""
-
-    weight: int = 0
-    preference: NodeSelectorTerm = NodeSelectorTerm()
-
-
-class NodeAffinity(Part, frozen=True):
-    """`spec.affinity.nodeAffinity`."""
-
-    required: NodeSelector | None = msgspec.field(name="requiredDuringSchedulingIgnoredDuringExecution", default=None)
-    preferred: tuple[PreferredSchedulingTerm, ...] = msgspec.field(
-        name="preferredDuringSchedulingIgnoredDuringExecution", default=()
-    )
-
-
-class Affinity(Part, frozen=True):
-    """`spec.affinity`; of it only the node affinity is read."""
-
-    node_affinity: NodeAffinity = NodeAffinity()
-
-
-class ContainerPort(Part, frozen=True):
-    """A port that a container opens on its node."""
-
-    host_port: int = 0
-    host_ip: str = msgspec.field(name="hostIP", default="")
-    protocol: str = "TCP"
-
-
-class ResourceRequirements(Part, frozen=True):
-    """`resources` of a container."""
-
-    requests: dict[str, Quantity] = {}
-    limits: dict[str, Quantity] = {}
-
-
-class Container(Part, frozen=True):
-    """What a container asks of its node; its image, command and environment are not decoded."""
-
-    resources: ResourceRequirements = ResourceRequirements()
-    ports: tuple[ContainerPort, ...] = ()
-    restart_policy: str = ""
-
-
-class PersistentVolumeClaimVolumeSource(Part, frozen=True):
-    """`persistentVolumeClaim` of a volume."""
-
-    claim_name: str = ""
-
-
-class Volume(Part, frozen=True):
-    """A volume; of it only the claim is read."""
-
-    persistent_volume_claim: PersistentVolumeClaimVolumeSource | None = None
-
-
-class PodSpec(Part, frozen=True):
-    """`spec` of a pod or of a pod template."""
-
-    node_name: str = ""
-    scheduler_name: str = "default-scheduler"
-    priority_class_name: str = ""
-    priority: int = 0
-    node_selector: dict[str, str] = {}
-    affinity: Affinity | None = None
-    tolerations: tuple[Toleration, ...] = ()
-    containers: tuple[Container, ...] = ()
-    init_containers: tuple[Container, ...] = ()
-    overhead: dict[str, Quantity] = {}
-    volumes: tuple[Volume, ...] = ()
-
-
-class PodStatus(Part, frozen=True):
-    """`status` of a pod."""
-
-    phase: str = ""
-    nominated_node_name: str = ""
-    start_time: Timestamp | None = None
-    conditions: tuple[Condition, ...] = ()
-
-
-class PodObject(Part, frozen=True):
-    """A pod as the API serves it; `share` turns it into the `Pod` that a snapshot keeps."""
-
-    metadata: Metadata
-    spec: PodSpec = PodSpec()
-    status: PodStatus = PodStatus()
+from karpenter_check.snapshot.part import Timestamp
+from karpenter_check.snapshot.pod_object import (
+    ContainerPort,
+    NodeAffinity,
+    NodeSelector,
+    NodeSelectorTerm,
+    PodObject,
+    PodSpec,
+    Toleration,
+)
+from karpenter_check.snapshot.pod_requests import effective_requests
+from karpenter_check.snapshot.quantity import Milli
 
 
 class PodShape(msgspec.Struct, frozen=True, eq=False):
@@ -179,34 +69,6 @@ class Pod(msgspec.Struct, frozen=True):
         """The UID of the DaemonSet that controls it; else empty (`utils/pod:IsOwnedByDaemonSet`)."""
         controller = self.metadata.controller
         return controller.uid if controller and (controller.kind, controller.api_version) == ("DaemonSet", "apps/v1") else ""
-
-
-def effective_requests(spec: PodSpec, *, limits_as_requests: bool = False) -> dict[str, int]:
-    """What the pod asks of its node, in thousandths: the larger of its containers together and each init step, plus overhead.
-
-    A restartable init container (a sidecar) runs beside all that follows it. Source: k8s.io/component-helpers/resource
-    `PodRequests` (v1.36). `limits_as_requests` fills a missing request from the limit, as the API server's defaulting does for
-    pods but not for templates.
-    """
-
-    def requests(container: Container) -> dict[str, int]:
-        asked = amounts(container.resources.requests)
-        return {**amounts(container.resources.limits), **asked} if limits_as_requests else asked
-
-    running = total(requests(container) for container in spec.containers)
-    sidecars: dict[str, int] = {}
-    peak: dict[str, int] = {}
-    for container in spec.init_containers:
-        asked = requests(container)
-        if container.restart_policy == "Always":
-            running = total((running, asked))
-            sidecars = total((sidecars, asked))
-            step = sidecars
-        else:
-            step = total((sidecars, asked))
-        peak = {name: max(peak.get(name, 0), step.get(name, 0)) for name in peak | step}
-    larger = {name: max(running.get(name, 0), peak.get(name, 0)) for name in running | peak}
-    return total((larger, amounts(spec.overhead)))
 
 
 def _without_pin(affinity: NodeAffinity) -> tuple[NodeAffinity, str]:

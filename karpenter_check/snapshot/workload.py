@@ -2,7 +2,7 @@
 
 from karpenter_check.snapshot.metadata import Metadata
 from karpenter_check.snapshot.part import Part
-from karpenter_check.snapshot.pod import PodSpec
+from karpenter_check.snapshot.pod_object import PodSpec
 from karpenter_check.snapshot.selector import LabelSelector
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from karpenter_check.disruption.candidate import Wanted, is_empty, wanted_gone
 from karpenter_check.snapshot.metadata import Condition, Metadata, OwnerReference
-from karpenter_check.snapshot.pod import PodObject, PodSpec, PodStatus
+from karpenter_check.snapshot.pod_object import PodObject, PodSpec, PodStatus
 from tests.build import Thing, a_cluster, a_daemonset, a_node, a_nodeclaim, a_nodepool, a_pod, a_statefulset, ago
 
 CONSOLIDATABLE = Condition("Consolidatable", "True", last_transition_time=ago("20m"))

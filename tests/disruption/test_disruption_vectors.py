@@ -11,7 +11,8 @@ import msgspec
 from karpenter_check.disruption.budgets import allowed_at_a_time
 from karpenter_check.disruption.pods import is_reschedulable, is_waited_for, says_do_not_disrupt
 from karpenter_check.snapshot import NodePool, Pod
-from karpenter_check.snapshot.pod import PodObject, PodShapes
+from karpenter_check.snapshot.pod import PodShapes
+from karpenter_check.snapshot.pod_object import PodObject
 
 VECTORS = Path(__file__).parent.parent / "vectors"
 

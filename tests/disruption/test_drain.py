@@ -6,7 +6,8 @@ from karpenter_check.disruption.drain import Held, held_pods
 from karpenter_check.disruption.pods import says_do_not_disrupt
 from karpenter_check.snapshot import Snapshot, Version
 from karpenter_check.snapshot.metadata import Metadata, OwnerReference
-from karpenter_check.snapshot.pod import PodObject, PodShapes, PodSpec, PodStatus
+from karpenter_check.snapshot.pod import PodShapes
+from karpenter_check.snapshot.pod_object import PodObject, PodSpec, PodStatus
 from karpenter_check.snapshot.workload import PodDisruptionBudget, PodDisruptionBudgetSpec, PodDisruptionBudgetStatus
 from tests.build import NOON, Thing, a_budget, a_cluster, a_node, a_pod
 

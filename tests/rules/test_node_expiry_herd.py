@@ -8,7 +8,7 @@ from karpenter_check.rules.node_expiry_herd import node_expiry_herd
 from karpenter_check.snapshot import NodePool, Snapshot
 from karpenter_check.snapshot.metadata import Metadata, OwnerReference
 from karpenter_check.snapshot.nodepool import Disruption, NodePoolSpec
-from karpenter_check.snapshot.pod import PodObject
+from karpenter_check.snapshot.pod_object import PodObject
 from tests.build import (
     Owner,
     Thing,

@@ -8,7 +8,7 @@ from karpenter_check.rules.node_ttl_death import node_ttl_death
 from karpenter_check.snapshot import NodeClaim, Snapshot
 from karpenter_check.snapshot.event import Event, InvolvedObject
 from karpenter_check.snapshot.metadata import Condition, OwnerReference
-from karpenter_check.snapshot.pod import PodObject
+from karpenter_check.snapshot.pod_object import PodObject
 from tests.build import (
     a_budget,
     a_cluster,

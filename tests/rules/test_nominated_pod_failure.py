@@ -9,7 +9,7 @@ from karpenter_check.finding import Blame, Confidence, EventEvidence, Evidence, 
 from karpenter_check.rules.nominated_pod_failure import nominated_pod_failure
 from karpenter_check.scheduling.nomination import Reason
 from karpenter_check.snapshot import Coverage, Kind, NodeClaim, Snapshot, Status
-from karpenter_check.snapshot.pod import PodObject
+from karpenter_check.snapshot.pod_object import PodObject
 from karpenter_check.snapshot.workload import Deployment
 from tests.build import (
     Thing,

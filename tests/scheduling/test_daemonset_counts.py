@@ -10,7 +10,7 @@ from karpenter_check.scheduling.requirement import Requirement
 from karpenter_check.scheduling.template import template_of_nodeclaim, template_of_nodepool
 from karpenter_check.snapshot import DaemonSet, NodePool, Version
 from karpenter_check.snapshot.nodepool import NodeClassRef
-from karpenter_check.snapshot.pod import (
+from karpenter_check.snapshot.pod_object import (
     Affinity,
     Container,
     NodeAffinity,

@@ -4,15 +4,8 @@ import pytest
 
 from karpenter_check.scheduling.node import admits_daemonset, cordoned, label_mismatch, repelled
 from karpenter_check.snapshot import Node
-from karpenter_check.snapshot.pod import (
-    NodeAffinity,
-    NodeSelector,
-    NodeSelectorRequirement,
-    NodeSelectorTerm,
-    PodShape,
-    PodShapes,
-    PodSpec,
-)
+from karpenter_check.snapshot.pod import PodShape, PodShapes
+from karpenter_check.snapshot.pod_object import NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodSpec
 from tests.build import a_node, a_pod_spec, a_taint, a_term, a_toleration
 
 NODE = a_node("n1", labels={"team": "a", "cores": "8", "rack": "r7"})

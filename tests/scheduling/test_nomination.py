@@ -4,7 +4,7 @@ import pytest
 
 from karpenter_check.scheduling.nomination import Nominee, Obstacle, Reason, node_ref, nominees, obstacle, pod_ref, target_nodepool
 from karpenter_check.snapshot import Ref, Snapshot
-from karpenter_check.snapshot.pod import PodObject
+from karpenter_check.snapshot.pod_object import PodObject
 from tests.build import (
     Thing,
     a_cluster,

@@ -6,7 +6,7 @@ import pytest
 from karpenter_check.scheduling.preemption import Preemptions, preemptions
 from karpenter_check.snapshot import Ref
 from karpenter_check.snapshot.event import Event
-from karpenter_check.snapshot.pod import PodObject
+from karpenter_check.snapshot.pod_object import PodObject
 from tests.build import a_cluster, a_daemonset, a_deployment, a_node, a_nodeclaim, a_pod, preempted
 
 WEB, LOGS = a_deployment("web"), a_daemonset("logs", priority_class="system-node-critical")

@@ -7,7 +7,7 @@ from karpenter_check.scheduling.purchases import Purchases, purchases
 from karpenter_check.snapshot import NodeClaim, Ref, Version
 from karpenter_check.snapshot.event import Event
 from karpenter_check.snapshot.metadata import OwnerReference
-from karpenter_check.snapshot.pod import PodObject
+from karpenter_check.snapshot.pod_object import PodObject
 from tests.build import a_cluster, a_daemonset, a_deployment, a_node, a_nodeclaim, a_pod, ago, nominated, preempted
 
 WEB, LOGS = a_deployment("web"), a_daemonset("logs", priority_class="system-node-critical")

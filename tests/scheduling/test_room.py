@@ -8,7 +8,7 @@ from karpenter_check.scheduling import room as room_module
 from karpenter_check.scheduling.nomination import Reason, nominees, obstacle
 from karpenter_check.scheduling.room import Room, room_on, taken_host_port
 from karpenter_check.snapshot import Pod
-from karpenter_check.snapshot.pod import Container, ContainerPort, PodObject, PodSpec
+from karpenter_check.snapshot.pod_object import Container, ContainerPort, PodObject, PodSpec
 from karpenter_check.snapshot.quantity import Milli, total
 from tests.build import a_cluster, a_node, a_pod, nominated
 

@@ -12,7 +12,7 @@ from karpenter_check.scheduling.labels import provider_of
 from karpenter_check.scheduling.taints import untolerated
 from karpenter_check.scheduling.template import NodeTemplate, template_of_nodepool
 from karpenter_check.snapshot import NodePool
-from karpenter_check.snapshot.pod import PodObject
+from karpenter_check.snapshot.pod_object import PodObject
 
 VECTORS = Path(__file__).parent.parent / "vectors"
 GROUPS = {"aws": "karpenter.k8s.aws", "kwok": "karpenter.kwok.sh"}

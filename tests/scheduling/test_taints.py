@@ -2,7 +2,7 @@ import pytest
 
 from karpenter_check.scheduling.refusal import UntoleratedTaint
 from karpenter_check.scheduling.taints import tolerates, untolerated
-from karpenter_check.snapshot.pod import Toleration
+from karpenter_check.snapshot.pod_object import Toleration
 from tests.build import EVERYTHING, a_taint
 
 GPU = "gpu=true:NoSchedule"

@@ -2,7 +2,8 @@ import pytest
 
 from karpenter_check.snapshot import Ref, Snapshot
 from karpenter_check.snapshot.metadata import Metadata, OwnerReference
-from karpenter_check.snapshot.pod import PodObject, PodShapes
+from karpenter_check.snapshot.pod import PodShapes
+from karpenter_check.snapshot.pod_object import PodObject
 from karpenter_check.snapshot.workload import ReplicaSet, ReplicasSpec
 from tests.build import NOON, a_cluster, a_daemonset, a_deployment, a_node, a_pod, a_statefulset
 

@@ -1,7 +1,8 @@
 import pytest
 
 from karpenter_check.snapshot.metadata import Metadata
-from karpenter_check.snapshot.pod import (
+from karpenter_check.snapshot.pod import PodShapes
+from karpenter_check.snapshot.pod_object import (
     Affinity,
     Container,
     ContainerPort,
@@ -10,12 +11,11 @@ from karpenter_check.snapshot.pod import (
     NodeSelectorRequirement,
     NodeSelectorTerm,
     PodObject,
-    PodShapes,
     PodSpec,
     PreferredSchedulingTerm,
     ResourceRequirements,
-    effective_requests,
 )
+from karpenter_check.snapshot.pod_requests import effective_requests
 from tests.build import a_cluster, a_daemonset, a_node, a_pod, a_pod_spec, a_term, a_toleration
 
 LOGS = a_daemonset("logs", selector={"team": "a"})
