@@ -31,12 +31,17 @@ from karpenter_check.snapshot.node import NodeMetadata, NodeSpec, NodeStatus, Ta
 from karpenter_check.snapshot.nodepool import (
     Budget,
     Disruption,
+    Image,
     NodeClaimResources,
     NodeClaimSpec,
     NodeClaimStatus,
+    NodeClass,
     NodeClassRef,
+    NodeClassStatus,
     NodePoolSpec,
+    NodePoolStatus,
     Requirement,
+    Subnet,
     Template,
     TemplateMetadata,
     TemplateSpec,
@@ -75,7 +80,7 @@ from karpenter_check.snapshot.workload import (
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 EVERYTHING = Toleration(operator="Exists")
 Owner: TypeAlias = DaemonSet | Deployment | StatefulSet
-Thing: TypeAlias = Node | NodePool | NodeClaim | PodObject | Owner | PodDisruptionBudget | Event
+Thing: TypeAlias = Node | NodePool | NodeClaim | NodeClass | PodObject | Owner | PodDisruptionBudget | Event
 
 
 def ago(age: str) -> datetime:
@@ -106,9 +111,10 @@ def a_toleration(text: str) -> Toleration:
 
 
 def a_requirement(text: str) -> Requirement:
-    """`key In a,b`, `key Exists`, `key Gt 4`."""
-    key, operator, *values = text.split(" ", 2)
-    return Requirement(key, operator, tuple(values[0].split(",")) if values else ())
+    """`key In a,b`, `key Exists`, `key Gt 4`; with minValues, `key Exists min 3`."""
+    asked, _, minimum = text.partition(" min ")
+    key, operator, *values = asked.split(" ", 2)
+    return Requirement(key, operator, tuple(values[0].split(",")) if values else (), int(minimum) if minimum else None)
 
 
 def a_term(*requirements: str) -> NodeSelectorTerm:
@@ -130,8 +136,14 @@ def a_nodepool(
     node_class: NodeClassRef = NodeClassRef("EC2NodeClass", "default", "karpenter.k8s.aws"),
     replicas: int | None = None,
     hash: str = "1",
+    weight: int = 0,
+    limits: Mapping[str, str] | None = None,
+    used: Mapping[str, str] | None = None,
+    not_ready: str = "",
+    deleted: str = "",
+    age: str = "2000h",
 ) -> NodePool:
-    """A NodePool, ready to buy amd64 and arm64."""
+    """A NodePool, ready to buy amd64 and arm64; `not_ready` is why it is not."""
     spec = TemplateSpec(
         tuple(a_requirement(text) for text in requirements),
         tuple(a_taint(text) for text in taints),
@@ -139,13 +151,42 @@ def a_nodepool(
         node_class,
     )
     return NodePool(
-        Metadata(name, creation_timestamp=ago("2000h"), annotations=Annotations(nodepool_hash=hash, nodepool_hash_version="v3")),
+        Metadata(
+            name,
+            uid=a_uid("NodePool", name),
+            creation_timestamp=ago(age),
+            deletion_timestamp=ago(deleted) if deleted else None,
+            annotations=Annotations(nodepool_hash=hash, nodepool_hash_version="v3"),
+        ),
         NodePoolSpec(
             Template(TemplateMetadata(dict(labels or {})), spec),
             Disruption(consolidate_after, policy, budgets=tuple(budgets)),
             replicas=replicas,
+            weight=weight,
+            limits=dict(limits or {}),
+        ),
+        NodePoolStatus(
+            (
+                Condition(
+                    "Ready",
+                    "False" if not_ready else "True",
+                    "UnhealthyDependents" if not_ready else "Ready",
+                    not_ready,
+                    ago(age),
+                ),
+            ),
+            dict(used or {}),
         ),
     )
+
+
+def a_node_class(
+    name: str = "default", *, zones: Sequence[str] = (), image_requirements: Sequence[Sequence[str]] = ()
+) -> NodeClass:
+    """An EC2NodeClass with subnets in these zones, and one image for each list of requirements."""
+    images = tuple(Image(tuple(a_requirement(text) for text in requirements)) for requirements in image_requirements)
+    status = NodeClassStatus((Condition("Ready", "True"),), tuple(Subnet(zone) for zone in zones), images)
+    return NodeClass(Metadata(name, uid=a_uid("NodeClass", name)), "EC2NodeClass", "karpenter.k8s.aws/v1", status)
 
 
 def a_node(
@@ -505,6 +546,7 @@ def a_cluster(*things: Thing, version: Version | None = None, missing: Mapping[K
         },
         nodepools=tuple(nodepools),
         nodeclaims=tuple(claims),
+        nodeclasses=tuple(thing for thing in things if isinstance(thing, NodeClass)),
         poddisruptionbudgets=tuple(thing for thing in things if isinstance(thing, PodDisruptionBudget)),
         replicasets=tuple(a_replicaset_of(deployment) for deployment in deployments),
         deployments=tuple(deployments),

@@ -14,8 +14,15 @@ from karpenter_check.snapshot.pod_object import NodeSelectorTerm, Toleration
 from karpenter_check.snapshot.quantity import Milli
 
 REVISION_LABEL = "controller-revision-hash"
+COUNTS_RESIZES = Version(1, 14)
+"""From here on a pod counts for what it holds while it is resized in place (`utils/resources:Ceiling`)."""
 RELAXES_TERMS = Version(1, 2)
 """From here on OR-terms are tried one by one, preferred terms are ignored and PreferNoSchedule is tolerated."""
+
+
+def counts_resizes(version: Version | None) -> bool:
+    """Whether Karpenter counts what containers hold, and not only what their specs ask."""
+    return version is not None and version >= COUNTS_RESIZES
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,7 @@ def daemonset_pod(snapshot: Snapshot, daemonset: DaemonSet) -> DaemonSetPod:
         terms=required.node_selector_terms if required else (),
         preferred=tuple((term.weight, term.preference) for term in shape.node_affinity.preferred),
         tolerations=shape.tolerations,
-        requests=shape.requests,
+        requests=newest.held if newest and counts_resizes(snapshot.karpenter_version) else shape.requests,
         revision=newest.metadata.labels.get(REVISION_LABEL, "") if newest else "",
     )
 

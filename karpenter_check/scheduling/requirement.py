@@ -29,31 +29,33 @@ class Requirement:
     values: frozenset[str]
     at_least: int | None = None
     at_most: int | None = None
+    min_values: int | None = None
+    """How many of the values the instance types of one purchase must have between them; only NodePools ask for it."""
 
     @classmethod
-    def of(cls, key: str, operator: str, values: Iterable[str] = ()) -> "Requirement":
+    def of(cls, key: str, operator: str, values: Iterable[str] = (), min_values: int | None = None) -> "Requirement":
         """The requirement as the API writes it. An operand that is no integer counts as 0, as in Karpenter."""
         listed = tuple(values)
         bound = (_atoi(listed[0]) if listed else None) or 0
         match operator:
             case "In":
-                return cls(key, complement=False, values=frozenset(listed))
+                return cls(key, complement=False, values=frozenset(listed), min_values=min_values)
             case "NotIn":
-                return cls(key, complement=True, values=frozenset(listed))
+                return cls(key, complement=True, values=frozenset(listed), min_values=min_values)
             case "DoesNotExist":
-                return cls(key, complement=False, values=frozenset())
+                return cls(key, complement=False, values=frozenset(), min_values=min_values)
             case "Gt" if bound == _MAX_INT:
                 return cls(key, complement=False, values=frozenset())
             case "Gt":
-                return cls(key, complement=True, values=frozenset(), at_least=bound + 1)
+                return cls(key, complement=True, values=frozenset(), at_least=bound + 1, min_values=min_values)
             case "Gte":
-                return cls(key, complement=True, values=frozenset(), at_least=bound)
+                return cls(key, complement=True, values=frozenset(), at_least=bound, min_values=min_values)
             case "Lt":
-                return cls(key, complement=True, values=frozenset(), at_most=bound - 1)
+                return cls(key, complement=True, values=frozenset(), at_most=bound - 1, min_values=min_values)
             case "Lte":
-                return cls(key, complement=True, values=frozenset(), at_most=bound)
+                return cls(key, complement=True, values=frozenset(), at_most=bound, min_values=min_values)
             case _:
-                return cls(key, complement=True, values=frozenset())
+                return cls(key, complement=True, values=frozenset(), min_values=min_values)
 
     @property
     def operator(self) -> str:
@@ -75,8 +77,9 @@ class Requirement:
     def intersection(self, other: "Requirement") -> "Requirement":
         """The values that satisfy both; contradicting bounds leave none."""
         lower, upper = self._bounds_with(other)
+        minimum = max((asked for asked in (self.min_values, other.min_values) if asked is not None), default=None)
         if lower is not None and upper is not None and lower > upper:
-            return Requirement.of(self.key, "DoesNotExist")
+            return Requirement.of(self.key, "DoesNotExist", min_values=minimum)
         match self.complement, other.complement:
             case True, True:
                 values = self.values | other.values
@@ -88,8 +91,8 @@ class Requirement:
                 values = self.values & other.values
         kept = frozenset(value for value in values if _within(value, lower, upper))
         if self.complement and other.complement:
-            return Requirement(self.key, complement=True, values=kept, at_least=lower, at_most=upper)
-        return Requirement(self.key, complement=False, values=kept)
+            return Requirement(self.key, complement=True, values=kept, at_least=lower, at_most=upper, min_values=minimum)
+        return Requirement(self.key, complement=False, values=kept, min_values=minimum)
 
     def has_intersection(self, other: "Requirement") -> bool:
         """Whether some value satisfies both."""

@@ -45,7 +45,7 @@ def holds_room(pod: Pod) -> bool:
 def taken_by(pods: Iterable[Pod]) -> Milli:
     """What bound pods take, their slots included."""
     holding = [pod for pod in pods if holds_room(pod)]
-    return {**total(pod.shape.requests for pod in holding), "pods": 1000 * len(holding)}
+    return {**total(pod.held for pod in holding), "pods": 1000 * len(holding)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +68,8 @@ class Occupants:
     def largest(self, resource: str) -> Sequence[Pod]:
         """Those that take of the resource, the one that takes most first."""
         if resource not in self._by_size:
-            pods = [pod for pod in self.pods if holds_room(pod) and pod.shape.requests.get(resource)]
-            pods.sort(key=lambda pod: (-pod.shape.requests[resource], pod.metadata.namespace, pod.metadata.name))
+            pods = [pod for pod in self.pods if holds_room(pod) and pod.held.get(resource)]
+            pods.sort(key=lambda pod: (-pod.held[resource], pod.metadata.namespace, pod.metadata.name))
             self._by_size[resource] = pods
         return self._by_size[resource]
 

@@ -33,7 +33,7 @@ def _requirements(
     if version and version >= SIMULATES_LIFECYCLE_LABELS:
         simulated = dict.fromkeys(sorted(LIFECYCLE_LABELS), "true")
     return Requirements.of([
-        *(Requirement.of(provider.normalize(entry.key), entry.operator, entry.values) for entry in written),
+        *(Requirement.of(provider.normalize(entry.key), entry.operator, entry.values, entry.min_values) for entry in written),
         *(Requirement.of(provider.normalize(key), "In", (value,)) for key, value in {**labels, **simulated}.items()),
     ])  # fmt: skip
 

@@ -29,6 +29,7 @@ class Annotations(Part, frozen=True):
 
     do_not_disrupt: str = msgspec.field(name="karpenter.sh/do-not-disrupt", default="")
     nodepool_hash: str = msgspec.field(name="karpenter.sh/nodepool-hash", default="")
+    min_values_relaxed: str = msgspec.field(name="karpenter.sh/nodeclaim-min-values-relaxed", default="")
     nodepool_hash_version: str = msgspec.field(name="karpenter.sh/nodepool-hash-version", default="")
 
 

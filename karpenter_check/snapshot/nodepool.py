@@ -31,6 +31,8 @@ class Requirement(Part, frozen=True):
     key: str
     operator: str
     values: tuple[str, ...] = ()
+    min_values: int | None = None
+    """How many of the label's values the instance types of one purchase must have between them."""
 
 
 class TemplateMetadata(Part, frozen=True):
@@ -80,6 +82,15 @@ class NodePoolSpec(Part, frozen=True):
     disruption: Disruption = Disruption()
     limits: dict[str, Quantity] = {}
     replicas: int | None = None
+    weight: int = 0
+
+
+class NodePoolStatus(Part, frozen=True):
+    """`status` of a NodePool."""
+
+    conditions: tuple[Condition, ...] = ()
+    resources: dict[str, Quantity] = {}
+    """The capacity of its nodes, and their number as `nodes`."""
 
 
 class NodePool(Part, frozen=True):
@@ -87,6 +98,7 @@ class NodePool(Part, frozen=True):
 
     metadata: Metadata
     spec: NodePoolSpec = NodePoolSpec()
+    status: NodePoolStatus = NodePoolStatus()
 
     @property
     def name(self) -> str:
@@ -97,6 +109,11 @@ class NodePool(Part, frozen=True):
     def static(self) -> bool:
         """Whether it keeps a fixed number of nodes; Karpenter simulates no pods for such a pool."""
         return self.spec.replicas is not None
+
+    @property
+    def readiness(self) -> Condition | None:
+        """Its Ready condition, or None where it has no status, as in a manifest."""
+        return condition(self.status.conditions, "Ready")
 
 
 class NodeClaimResources(Part, frozen=True):
@@ -114,6 +131,7 @@ class NodeClaimSpec(Part, frozen=True):
     node_class_ref: NodeClassRef = NodeClassRef()
     expire_after: str = ""
     termination_grace_period: str = ""
+    startup_taints: tuple[Taint, ...] = ()
 
 
 class NodeClaimStatus(Part, frozen=True):
@@ -123,6 +141,10 @@ class NodeClaimStatus(Part, frozen=True):
     provider_id: str = msgspec.field(name="providerID", default="")
     last_pod_event_time: Timestamp | None = None
     conditions: tuple[Condition, ...] = ()
+    capacity: dict[str, Quantity] = {}
+    """What Karpenter expects the instance to have, before what the kubelet keeps for itself."""
+    allocatable: dict[str, Quantity] = {}
+    """What it expects pods to have of it."""
 
 
 class NodeClaim(Part, frozen=True):
@@ -161,9 +183,30 @@ class NodeClaim(Part, frozen=True):
         return is_true(self.status.conditions, of_type)
 
 
+class Subnet(Part, frozen=True):
+    """An entry of `status.subnets` of an EC2NodeClass."""
+
+    zone: str = ""
+
+
+class Image(Part, frozen=True):
+    """An entry of `status.amis` of an EC2NodeClass: an image, and the nodes that it is for."""
+
+    requirements: tuple[Requirement, ...] = ()
+
+
+class NodeClassStatus(Part, frozen=True):
+    """`status` of a node class; `subnets` and `amis` are EC2NodeClass'."""
+
+    conditions: tuple[Condition, ...] = ()
+    subnets: tuple[Subnet, ...] = ()
+    amis: tuple[Image, ...] = ()
+
+
 class NodeClass(Part, frozen=True):
     """A node class of any provider."""
 
     metadata: Metadata
     kind: str = ""
     api_version: str = ""
+    status: NodeClassStatus = NodeClassStatus()

@@ -13,7 +13,7 @@ from karpenter_check.snapshot.pod_object import (
     PodSpec,
     Toleration,
 )
-from karpenter_check.snapshot.pod_requests import effective_requests
+from karpenter_check.snapshot.pod_requests import effective_requests, resized
 from karpenter_check.snapshot.quantity import Milli
 
 
@@ -30,6 +30,10 @@ class PodShape(msgspec.Struct, frozen=True, eq=False):
     requests: Milli
     """Effective requests in thousandths, without the pod's own slot of `pods`."""
     host_ports: tuple[ContainerPort, ...]
+    claims_devices: bool = False
+    """Whether it asks for devices by Dynamic Resource Allocation."""
+    neighbours: tuple[str, ...] = ()
+    """What it asks of the pods around it, in words: required spread and (anti-)affinity, with their topology keys."""
 
 
 class Pod(msgspec.Struct, frozen=True):
@@ -53,6 +57,8 @@ class Pod(msgspec.Struct, frozen=True):
     """Whether its Ready condition is True."""
     scheduled: Condition | None
     """Its PodScheduled condition."""
+    held: Milli
+    """What it takes of its node: its shape's requests, but while it is resized in place."""
 
     @property
     def active(self) -> bool:
@@ -88,6 +94,19 @@ def _without_pin(affinity: NodeAffinity) -> tuple[NodeAffinity, str]:
     return NodeAffinity(required, affinity.preferred), names[0]
 
 
+def _neighbours(spec: PodSpec) -> tuple[str, ...]:
+    """What the pod asks of other pods and cannot do without."""
+    asked = [
+        f"topology spread over {entry.topology_key}"
+        for entry in spec.topology_spread_constraints
+        if entry.when_unsatisfiable == "DoNotSchedule"
+    ]
+    if spec.affinity:
+        asked += [f"pod affinity over {term.topology_key}" for term in spec.affinity.pod_affinity.required]
+        asked += [f"pod anti-affinity over {term.topology_key}" for term in spec.affinity.pod_anti_affinity.required]
+    return tuple(dict.fromkeys(asked))
+
+
 class PodShapes:
     """The distinct shapes seen so far; one instance serves one snapshot."""
 
@@ -104,14 +123,18 @@ class PodShapes:
         Raises ValueError where a request is no quantity.
         """
         affinity, pinned_to = _without_pin(spec.affinity.node_affinity if spec.affinity else NodeAffinity())
+        neighbours = _neighbours(spec)
         key = self._encoder.encode(
             (
                 spec.node_selector,
                 affinity,
                 spec.tolerations,
-                spec.containers,
-                spec.init_containers,
+                [(container.resources, container.ports) for container in spec.containers],
+                [(container.resources, container.restart_policy) for container in spec.init_containers],
                 spec.overhead,
+                spec.resources,
+                bool(spec.resource_claims),
+                neighbours,
                 limits_as_requests,
             )
         )
@@ -119,7 +142,9 @@ class PodShapes:
         if found is None:
             ports = tuple(port for container in spec.containers for port in container.ports if port.host_port)
             requests = effective_requests(spec, limits_as_requests=limits_as_requests)
-            found = self._shapes[key] = PodShape(spec.node_selector, affinity, spec.tolerations, requests, ports)
+            found = self._shapes[key] = PodShape(
+                spec.node_selector, affinity, spec.tolerations, requests, ports, bool(spec.resource_claims), neighbours
+            )
         return found, pinned_to
 
     def share(self, pod: PodObject) -> Pod:
@@ -139,4 +164,5 @@ class PodShapes:
             start_time=pod.status.start_time,
             ready=is_true(pod.status.conditions, "Ready"),
             scheduled=condition(pod.status.conditions, "PodScheduled"),
+            held=effective_requests(pod.spec, status=pod.status) if resized(pod.spec, pod.status) else shape.requests,
         )

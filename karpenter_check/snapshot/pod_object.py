@@ -53,10 +53,31 @@ class NodeAffinity(Part, frozen=True):
     )
 
 
+class PodAffinityTerm(Part, frozen=True):
+    """A required term of a pod's (anti-)affinity to other pods; whom it selects is not read."""
+
+    topology_key: str = ""
+
+
+class PodAffinity(Part, frozen=True):
+    """`spec.affinity.podAffinity` or `podAntiAffinity`."""
+
+    required: tuple[PodAffinityTerm, ...] = msgspec.field(name="requiredDuringSchedulingIgnoredDuringExecution", default=())
+
+
 class Affinity(Part, frozen=True):
-    """`spec.affinity`; of it only the node affinity is read."""
+    """`spec.affinity`."""
 
     node_affinity: NodeAffinity = NodeAffinity()
+    pod_affinity: PodAffinity = PodAffinity()
+    pod_anti_affinity: PodAffinity = PodAffinity()
+
+
+class TopologySpreadConstraint(Part, frozen=True):
+    """An entry of `spec.topologySpreadConstraints`; whom it selects is not read."""
+
+    topology_key: str = ""
+    when_unsatisfiable: str = ""
 
 
 class ContainerPort(Part, frozen=True):
@@ -80,6 +101,7 @@ class Container(Part, frozen=True):
     resources: ResourceRequirements = ResourceRequirements()
     ports: tuple[ContainerPort, ...] = ()
     restart_policy: str = ""
+    name: str = ""
 
 
 class PersistentVolumeClaimVolumeSource(Part, frozen=True):
@@ -92,6 +114,12 @@ class Volume(Part, frozen=True):
     """A volume; of it only the claim is read."""
 
     persistent_volume_claim: PersistentVolumeClaimVolumeSource | None = None
+
+
+class PodResourceClaim(Part, frozen=True):
+    """An entry of `spec.resourceClaims`: a device that the pod claims by Dynamic Resource Allocation."""
+
+    name: str = ""
 
 
 class PodSpec(Part, frozen=True):
@@ -108,6 +136,18 @@ class PodSpec(Part, frozen=True):
     init_containers: tuple[Container, ...] = ()
     overhead: dict[str, Quantity] = {}
     volumes: tuple[Volume, ...] = ()
+    resources: ResourceRequirements | None = None
+    """Requests of the pod as a whole, which stand above its containers'."""
+    resource_claims: tuple[PodResourceClaim, ...] = ()
+    topology_spread_constraints: tuple[TopologySpreadConstraint, ...] = ()
+
+
+class ContainerStatus(Part, frozen=True):
+    """What the kubelet says that a container has: `resources` in force, `allocatedResources` granted to it."""
+
+    name: str = ""
+    resources: ResourceRequirements | None = None
+    allocated_resources: dict[str, Quantity] = {}
 
 
 class PodStatus(Part, frozen=True):
@@ -117,6 +157,8 @@ class PodStatus(Part, frozen=True):
     nominated_node_name: str = ""
     start_time: Timestamp | None = None
     conditions: tuple[Condition, ...] = ()
+    container_statuses: tuple[ContainerStatus, ...] = ()
+    init_container_statuses: tuple[ContainerStatus, ...] = ()
 
 
 class PodObject(Part, frozen=True):

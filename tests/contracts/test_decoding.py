@@ -20,6 +20,8 @@ RECORDINGS = Path(__file__).parent.parent / "recordings"
 PartType: TypeAlias = type[msgspec.Struct]
 
 NOT_RECORDED = {
+    "Affinity.pod_affinity": "no recorded pod has affinity to other pods",
+    "Affinity.pod_anti_affinity": "as Affinity.pod_affinity",
     "Budget.schedule": "no recorded budget has a schedule",
     "Container.ports": "no recorded container opens a port",
     "Container.restart_policy": "no recorded pod has a sidecar",
@@ -27,47 +29,76 @@ NOT_RECORDED = {
     "ContainerPort.host_port": "no recorded container opens a port",
     "ContainerPort.protocol": "no recorded container opens a port",
     "DeploymentContainer.env": "the recorded Karpenter runs outside of its cluster",
+    "ContainerStatus.allocated_resources": "the kubelets' stand-in of the recordings says nothing of containers",
+    "ContainerStatus.resources": "as ContainerStatus.allocated_resources",
     "Disruption.expire_after": "v1beta1 only; the recorded API is v1",
     "EnvVar.name": "as DeploymentContainer.env",
     "EnvVar.value": "as DeploymentContainer.env",
+    "Image.requirements": "EC2NodeClass only; the recorded classes are kwok's",
     "LabelSelector.match_expressions": "recorded PodDisruptionBudgets have matchLabels",
     "LabelSelectorRequirement.key": "as LabelSelector.match_expressions",
     "LabelSelectorRequirement.operator": "as LabelSelector.match_expressions",
     "LabelSelectorRequirement.values": "as LabelSelector.match_expressions",
     "NodeAffinity.preferred": "no recorded pod has preferences",
     "NodeClassRef.api_version": "v1beta1 only; the recorded API is v1",
+    "NodeClassStatus.amis": "as Image.requirements",
+    "NodeClassStatus.subnets": "as Image.requirements",
     "NodeMetadata.namespace": "nodes have none; it comes with Metadata",
     "NodePoolSpec.replicas": "static NodePools need a feature gate, which the recorded Karpenter has not",
+    "NodePoolSpec.weight": "no recorded NodePool has a weight",
     "NodeSpec.unschedulable": "no recorded node is cordoned",
     "PersistentVolumeClaimVolumeSource.claim_name": "no recorded pod mounts a claim",
+    "PodAffinity.required": "as Affinity.pod_affinity",
+    "PodAffinityTerm.topology_key": "as Affinity.pod_affinity",
     "PodDisruptionBudgetSpec.unhealthy_pod_eviction_policy": "recorded PodDisruptionBudgets leave it to the default",
+    "PodResourceClaim.name": "as PodSpec.resource_claims",
     "PodSpec.init_containers": "no recorded pod has init containers",
     "PodSpec.overhead": "the recorded cluster has no runtime classes",
+    "PodSpec.resource_claims": "no recorded pod claims devices",
+    "PodSpec.resources": "no recorded pod has requests as a whole",
+    "PodSpec.topology_spread_constraints": "no recorded pod is spread",
+    "PodStatus.init_container_statuses": "no recorded pod has init containers",
     "PodStatus.nominated_node_name": "every recorded preemptor is bound already",
     "PreferredSchedulingTerm.preference": "as NodeAffinity.preferred",
     "PreferredSchedulingTerm.weight": "as NodeAffinity.preferred",
+    "Requirement.min_values": "no recorded NodePool has any",
+    "Subnet.zone": "as Image.requirements",
+    "TopologySpreadConstraint.topology_key": "as PodSpec.topology_spread_constraints",
+    "TopologySpreadConstraint.when_unsatisfiable": "as PodSpec.topology_spread_constraints",
     "Volume.persistent_volume_claim": "no recorded pod mounts a claim",
 }
 """Fields that are declared and in no recording, and why."""
 WRITTEN = {
     Kind.NODEPOOL: """{"metadata": {"name": "written"}, "spec": {
       "replicas": 3,
+      "weight": 10,
       "disruption": {"expireAfter": "720h", "budgets": [{"nodes": "10%", "schedule": "0 9 * * 1-5", "duration": "8h"}]},
-      "template": {"spec": {"nodeClassRef": {"apiVersion": "karpenter.k8s.aws/v1beta1", "kind": "EC2NodeClass", "name": "default"}}}
+      "template": {"spec": {"requirements": [{"key": "karpenter.k8s.aws/instance-family", "operator": "Exists", "minValues": 3}],
+        "nodeClassRef": {"apiVersion": "karpenter.k8s.aws/v1beta1", "kind": "EC2NodeClass", "name": "default"}}}
     }}""",
     Kind.DEPLOYMENT: """{"metadata": {"name": "written"}, "spec": {"template": {"spec": {"containers": [
       {"name": "controller", "image": "controller", "env": [{"name": "CLUSTER_NAME", "value": "prod"}]}
     ]}}}}""",
+    Kind.NODECLASS: """{"metadata": {"name": "written"}, "status": {"subnets": [{"id": "subnet-1", "zone": "eu-west-1a"}], "amis": [
+      {"id": "ami-1", "requirements": [{"key": "kubernetes.io/arch", "operator": "In", "values": ["arm64"]}]}
+    ]}}""",
     Kind.NODE: """{"metadata": {"name": "written", "namespace": "never"}, "spec": {"unschedulable": true}}""",
     Kind.PODDISRUPTIONBUDGET: """{"metadata": {"name": "written"}, "spec": {"unhealthyPodEvictionPolicy": "AlwaysAllow", "selector": {
       "matchExpressions": [{"key": "app", "operator": "In", "values": ["web"]}]
     }}}""",
-    Kind.POD: """{"metadata": {"name": "written"}, "status": {"nominatedNodeName": "n1"}, "spec": {
+    Kind.POD: """{"metadata": {"name": "written"}, "status": {"nominatedNodeName": "n1", "containerStatuses": [
+      {"name": "web", "allocatedResources": {"cpu": "1"}, "resources": {"requests": {"cpu": "1"}}}
+    ], "initContainerStatuses": [{"name": "sidecar"}]}, "spec": {
+      "resources": {"requests": {"cpu": "2"}},
+      "resourceClaims": [{"name": "gpu", "resourceClaimTemplateName": "gpu"}],
+      "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule"}],
       "overhead": {"cpu": "250m"},
       "initContainers": [{"name": "sidecar", "restartPolicy": "Always"}],
       "containers": [{"name": "web", "ports": [{"containerPort": 80, "hostPort": 80, "hostIP": "10.0.0.1", "protocol": "TCP"}]}],
       "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}],
-      "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [
+      "affinity": {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "kubernetes.io/hostname"}]},
+        "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "kubernetes.io/hostname"}]},
+        "nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [
         {"weight": 1, "preference": {"matchExpressions": [{"key": "team", "operator": "Exists"}]}}
       ]}}
     }}""",
