@@ -1,16 +1,14 @@
 """Does Karpenter count a DaemonSet when it sizes a NodePool's nodes?"""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from karpenter_check.scheduling.labels import Provider
+from karpenter_check.scheduling.pod import pod_requirements
 from karpenter_check.scheduling.refusal import Refusal
-from karpenter_check.scheduling.requirement import Requirement
-from karpenter_check.scheduling.requirements import Requirements
 from karpenter_check.scheduling.taints import PREFER_NO_SCHEDULE, untolerated
 from karpenter_check.scheduling.template import NodeTemplate
 from karpenter_check.snapshot import DaemonSet, Snapshot, Version
-from karpenter_check.snapshot.pod_object import NodeSelectorTerm, Toleration
+from karpenter_check.snapshot.pod_object import ContainerPort, NodeSelectorTerm, Toleration
 from karpenter_check.snapshot.quantity import Milli
 
 REVISION_LABEL = "controller-revision-hash"
@@ -34,6 +32,7 @@ class DaemonSetPod:
     preferred: tuple[tuple[int, NodeSelectorTerm], ...]
     tolerations: tuple[Toleration, ...]
     requests: Milli
+    host_ports: tuple[ContainerPort, ...] = ()
     revision: str = ""
     """The revision of the DaemonSet that it is of; empty where no pod tells."""
 
@@ -54,17 +53,9 @@ def daemonset_pod(snapshot: Snapshot, daemonset: DaemonSet) -> DaemonSetPod:
         preferred=tuple((term.weight, term.preference) for term in shape.node_affinity.preferred),
         tolerations=shape.tolerations,
         requests=newest.held if newest and counts_resizes(snapshot.karpenter_version) else shape.requests,
+        host_ports=shape.host_ports,
         revision=newest.metadata.labels.get(REVISION_LABEL, "") if newest else "",
     )
-
-
-def pod_requirements(provider: Provider, node_selector: dict[str, str], terms: Iterable[NodeSelectorTerm]) -> Requirements:
-    """A pod's requirements: its nodeSelector and those terms, all ANDed. `matchFields` do not count."""
-    expressions = (expression for term in terms for expression in term.match_expressions)
-    return Requirements.of([
-        *(Requirement.of(provider.normalize(key), "In", (value,)) for key, value in node_selector.items()),
-        *(Requirement.of(provider.normalize(entry.key), entry.operator, entry.values) for entry in expressions),
-    ])  # fmt: skip
 
 
 def _alternatives(pod: DaemonSetPod, version: Version | None) -> Iterator[Sequence[NodeSelectorTerm]]:

@@ -1,9 +1,11 @@
 """Why something does not take a pod, as values that explain themselves."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from karpenter_check.scheduling.requirement import Requirement
+from karpenter_check.scheduling.typo import probably_meant
 from karpenter_check.snapshot.node import Taint
 
 
@@ -32,6 +34,10 @@ class UndefinedLabel:
     """A label that the pod needs and the other side does not declare."""
 
     asked: Requirement
+    declared: Collection[str] = field(default=(), compare=False, repr=False)
+    """The keys that the other side does declare."""
+    well_known: Collection[str] = field(default=(), compare=False, repr=False)
+    """The keys that may stay undeclared."""
 
     @property
     def key(self) -> str:
@@ -43,8 +49,13 @@ class UndefinedLabel:
         """A stable word for it."""
         return f"label:{self.asked.key}"
 
+    @property
+    def meant(self) -> str:
+        """The key that it is probably a slip of; else empty."""
+        return probably_meant(self.asked.key, self.declared, self.well_known)
+
     def __str__(self) -> str:
-        return f"needs {self.asked}, which is not declared"
+        return f"needs {self.asked}, which is not declared" + (f" (typo of {self.meant}?)" if self.meant else "")
 
 
 @dataclass(frozen=True)

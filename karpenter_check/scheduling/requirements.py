@@ -36,6 +36,6 @@ class Requirements:
             declared = self.by_key.get(key)
             if declared is None:
                 if not asked.excludes and not (provider and provider.knows(key)):
-                    yield UndefinedLabel(asked)
+                    yield UndefinedLabel(asked, self.by_key.keys(), provider.well_known if provider else ())
             elif not declared.has_intersection(asked) and not (declared.excludes and asked.excludes):
                 yield NoOverlap(declared, asked)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from karpenter_check.scheduling.daemonset import DaemonSetPod, pod_requirements, refusals
+from karpenter_check.scheduling.daemonset import DaemonSetPod, refusals
 from karpenter_check.scheduling.labels import provider_of
+from karpenter_check.scheduling.pod import pod_requirements
 from karpenter_check.scheduling.taints import untolerated
 from karpenter_check.scheduling.template import NodeTemplate, template_of_nodepool
 from karpenter_check.snapshot import NodePool
