@@ -9,6 +9,9 @@ _CORE_WELL_KNOWN = frozenset({
     "karpenter.sh/nodepool", "karpenter.sh/capacity-type", "topology.kubernetes.io/zone", "topology.kubernetes.io/region",
     "node.kubernetes.io/instance-type", "node.kubernetes.io/windows-build", "kubernetes.io/arch", "kubernetes.io/os",
 })  # fmt: skip
+HOSTNAME = "kubernetes.io/hostname"
+CAPACITY_TYPE = "karpenter.sh/capacity-type"
+CAPACITY_TYPES = frozenset({"on-demand", "spot", "reserved"})
 _CORE_NORMALIZED = {
     "failure-domain.beta.kubernetes.io/zone": "topology.kubernetes.io/zone",
     "failure-domain.beta.kubernetes.io/region": "topology.kubernetes.io/region",
@@ -43,6 +46,10 @@ class Provider:
     normalized: Mapping[str, str] = field(default_factory=lambda: _CORE_NORMALIZED)
     domains: tuple[str, ...] = ()
     """Domains whose keys are taken as known, for providers whose list is not in Karpenter's own repositories."""
+    restricted_domains: tuple[str, ...] = ("karpenter.sh",)
+    """Domains of which nothing but the well-known labels may be set or asked for."""
+    known_values: Mapping[str, frozenset[str]] = field(default_factory=lambda: {CAPACITY_TYPE: CAPACITY_TYPES})
+    """All the values that a label can have, for those of which they are known (`WellKnownValuesForRequirements`)."""
     recognised: bool = True
     """Whether anything is known of it. If not, any key that has a domain may be one of its own."""
 
@@ -58,12 +65,31 @@ class Provider:
             return True
         return any(domain == known or domain.endswith(f".{known}") for known in self.domains)
 
+    def restricts(self, key: str, version: Version | None) -> bool:
+        """Whether no NodePool may set the label and no pod ask for it (`apis/v1/labels.go:IsRestrictedLabel`).
+
+        Up to 1.8 most of Kubernetes' own domains are restricted too; an unknown version counts as a later one.
+        """
+        if key in self.well_known:
+            return False
+        early = version is not None and version < LETS_KUBERNETES_LABELS_BE_SET
+        return key == HOSTNAME or _within(key, *self.restricted_domains) or (early and _of_kubernetes(key))
+
+    def values_of(self, key: str, version: Version | None) -> frozenset[str] | None:
+        """All the values that a label can have, or None where any may be."""
+        values = self.known_values.get(key)
+        if values and key == CAPACITY_TYPE and version and version < KNOWS_RESERVED:
+            return values - {"reserved"}
+        return values
+
     def normalize(self, key: str) -> str:
         """The stable form of a key."""
         return self.normalized.get(key, key)
 
 
 LETS_KUBERNETES_LABELS_BE_SET = Version(1, 9)
+KNOWS_RESERVED = Version(1, 3)
+"""From here on there is the capacity type `reserved`."""
 LISTED = Version(1, 13)
 """Karpenter's version that the lists are of."""
 
@@ -83,24 +109,32 @@ def restricted(key: str, version: Version | None) -> bool:
 
     Up to 1.8, which an unknown version may be, it refuses most of Kubernetes' own domains too.
     """
-    domain = key.rpartition("/")[0]
-
-    def within(*parents: str) -> bool:
-        return any(domain == parent or domain.endswith(f".{parent}") for parent in parents)
-
-    if key == "kubernetes.io/hostname" or within("karpenter.sh", "karpenter.k8s.aws"):
+    if key == HOSTNAME or _within(key, "karpenter.sh", "karpenter.k8s.aws"):
         return True
-    if version and version >= LETS_KUBERNETES_LABELS_BE_SET:
-        return False
-    return within("kubernetes.io", "k8s.io") and not within("kops.k8s.io", "node.kubernetes.io", "node-restriction.kubernetes.io")
+    return not (version and version >= LETS_KUBERNETES_LABELS_BE_SET) and _of_kubernetes(key)
+
+
+def _within(key: str, *parents: str) -> bool:
+    """Whether the key's domain is one of those, or below one."""
+    domain = key.partition("/")[0] if "/" in key else ""
+    return any(domain == parent or domain.endswith(f".{parent}") for parent in parents)
+
+
+def _of_kubernetes(key: str) -> bool:
+    """Whether the key's domain is one that Karpenter keeps for Kubernetes up to 1.8."""
+    excepted = ("kops.k8s.io", "node.kubernetes.io", "node-restriction.kubernetes.io")
+    return _within(key, "kubernetes.io", "k8s.io") and not _within(key, *excepted)
 
 
 EKS_AUTO_MODE = "eks.amazonaws.com"
 """The API group of EKS Auto Mode's node classes."""
 _AWS = Provider(
-    _CORE_WELL_KNOWN | _AWS_WELL_KNOWN, {**_CORE_NORMALIZED, "topology.ebs.csi.aws.com/zone": "topology.kubernetes.io/zone"}
+    _CORE_WELL_KNOWN | _AWS_WELL_KNOWN,
+    {**_CORE_NORMALIZED, "topology.ebs.csi.aws.com/zone": "topology.kubernetes.io/zone"},
+    restricted_domains=("karpenter.sh", "karpenter.k8s.aws"),
+    known_values={CAPACITY_TYPE: CAPACITY_TYPES, "karpenter.k8s.aws/instance-tenancy": frozenset({"dedicated", "default"})},
 )
-_KWOK = Provider(_CORE_WELL_KNOWN | _KWOK_WELL_KNOWN)
+_KWOK = Provider(_CORE_WELL_KNOWN | _KWOK_WELL_KNOWN, restricted_domains=("karpenter.sh", "karpenter.kwok.sh"))
 _PROVIDERS = {
     "karpenter.k8s.aws": _AWS,
     "karpenter.kwok.sh": _KWOK,

@@ -12,7 +12,7 @@ _INTEGER = re.compile(r"[+-]?[0-9]+")
 _MAX_INT = (1 << 63) - 1
 
 
-def _atoi(text: str) -> int | None:
+def atoi(text: str) -> int | None:
     """What Go's `strconv.Atoi` makes of a text: ASCII digits with a sign, within 64 bits; else None."""
     if _INTEGER.fullmatch(text) is None:
         return None
@@ -36,7 +36,7 @@ class Requirement:
     def of(cls, key: str, operator: str, values: Iterable[str] = (), min_values: int | None = None) -> "Requirement":
         """The requirement as the API writes it. An operand that is no integer counts as 0, as in Karpenter."""
         listed = tuple(values)
-        bound = (_atoi(listed[0]) if listed else None) or 0
+        bound = (atoi(listed[0]) if listed else None) or 0
         match operator:
             case "In":
                 return cls(key, complement=False, values=frozenset(listed), min_values=min_values)
@@ -115,5 +115,5 @@ class Requirement:
 def _within(value: str, lower: int | None, upper: int | None) -> bool:
     if lower is None and upper is None:
         return True
-    number = _atoi(value)
+    number = atoi(value)
     return number is not None and (lower is None or number >= lower) and (upper is None or number <= upper)

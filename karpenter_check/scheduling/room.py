@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from karpenter_check.scheduling.host_ports import clash
 from karpenter_check.snapshot import Node, Pod, Snapshot
 from karpenter_check.snapshot.once import once
 from karpenter_check.snapshot.pod_object import ContainerPort
@@ -95,16 +96,10 @@ def room_on(snapshot: Snapshot, node: Node, without: Iterable[Pod] = ()) -> Room
 
 
 def taken_host_port(snapshot: Snapshot, pod: Pod, node: Node) -> Pod | None:
-    """A pod on the node that holds a host port which this one needs, or None.
-
-    0.0.0.0 and :: stand for every address (`pkg/scheduling/hostportusage.go`).
-    """
+    """A pod on the node that holds a host port which this one needs, or None."""
     if not pod.shape.host_ports:
         return None
     for theirs, other in occupants(snapshot, node).host_ports:
-        for mine in pod.shape.host_ports:
-            same = (mine.host_port, mine.protocol) == (theirs.host_port, theirs.protocol)
-            wildcard = {mine.host_ip, theirs.host_ip} & {"", "0.0.0.0", "::"}  # noqa: S104  an address in a pod's spec, nothing binds to it
-            if same and (wildcard or mine.host_ip == theirs.host_ip):
-                return other
+        if any(clash(mine, theirs) for mine in pod.shape.host_ports):
+            return other
     return None
