@@ -1,0 +1,176 @@
+"""Would a NodePool buy a node for a pod? What it says no to, and what no object can prove."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from karpenter_check.scheduling.host_ports import clash
+from karpenter_check.scheduling.labels import is_listed
+from karpenter_check.scheduling.nodepool import HostPortTaken, Unavailable, in_order, limits_reached, remaining, unavailable
+from karpenter_check.scheduling.overhead import Overhead, overheads
+from karpenter_check.scheduling.pod import alternatives
+from karpenter_check.scheduling.refusal import Refusal, UndefinedLabel
+from karpenter_check.scheduling.requirement import Requirement
+from karpenter_check.scheduling.requirements import Requirements
+from karpenter_check.scheduling.taints import PREFER_NO_SCHEDULE, untolerated
+from karpenter_check.scheduling.template import SIMULATES_LIFECYCLE_LABELS, NodeTemplate, nodepool_templates, of_other_template
+from karpenter_check.snapshot import NodeClaim, NodePool, Snapshot
+from karpenter_check.snapshot.once import once
+from karpenter_check.snapshot.pod import PodShape
+from karpenter_check.snapshot.quantity import Milli, amounts, shown, total
+
+INSTANCE_TYPE = "node.kubernetes.io/instance-type"
+Hindrance: TypeAlias = Refusal | Unavailable
+"""What stands between a NodePool and a pod: on the pod's side or on the NodePool's."""
+
+
+class Answer(StrEnum):
+    """What a NodePool does with a pod."""
+
+    TAKES = "takes"
+    REFUSES = "refuses"
+    UNPROVEN = "unproven"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A NodePool's answer to a pod, and why. It is never a promise: what a provider has to sell is not in any object."""
+
+    nodepool: str
+    answer: Answer
+    hindrances: tuple[Hindrance, ...] = ()
+    """Why it refuses: all that do, the NodePool's own first."""
+    because: str = ""
+    """Where it does not refuse: what shows that it would take the pod, or what cannot be proven."""
+    certain: bool = True
+    """Whether a refusal rests on objects alone, and not on a list of labels that a later Karpenter may have added to."""
+
+    @property
+    def causes(self) -> frozenset[str]:
+        """Stable words for why it refuses."""
+        return frozenset(hindrance.cause for hindrance in self.hindrances)
+
+    def __str__(self) -> str:
+        match self.answer:
+            case Answer.REFUSES:
+                return "; ".join(str(hindrance) for hindrance in self.hindrances)
+            case Answer.TAKES:
+                return f"would take it: {self.because}"
+            case Answer.UNPROVEN:
+                return f"not proven: {self.because}"
+
+
+class _Judge:
+    """The NodePools' answers; each shape is put to each NodePool once, however many pods have it."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._answers: dict[PodShape, tuple[Verdict, ...]] = {}
+        self._owned = _claims_by_nodepool(snapshot)
+
+    def verdicts(self, shape: PodShape) -> tuple[Verdict, ...]:
+        """In Karpenter's order."""
+        if shape not in self._answers:
+            self._answers[shape] = tuple(self._verdict(shape, nodepool) for nodepool in in_order(self._snapshot))
+        return self._answers[shape]
+
+    def _verdict(self, shape: PodShape, nodepool: NodePool) -> Verdict:
+        template, overhead = nodepool_templates(self._snapshot)[nodepool.name], overheads(self._snapshot)[nodepool.name]
+        labels, asked = _label_refusals(shape, template)
+        needed = self._needed(shape, overhead)
+        hindrances = (
+            *unavailable(self._snapshot)[nodepool.name],
+            *limits_reached(nodepool, needed),
+            *untolerated(template.taints, (*shape.tolerations, PREFER_NO_SCHEDULE)),
+            *labels,
+            *_ports_taken(shape, overhead),
+        )
+        if hindrances:
+            return Verdict(nodepool.name, Answer.REFUSES, hindrances, certain=all(self._sure(entry) for entry in hindrances))
+        if shape.neighbours:
+            return Verdict(nodepool.name, Answer.UNPROVEN, because=f"its {' and '.join(shape.neighbours)} is not judged here")
+        needed = total((shape.requests, overhead.requests, {"pods": 1000}))
+        for claim in self._owned.get(nodepool.name, ()):
+            if _holds(claim, nodepool, template, asked, needed):
+                bought = claim.metadata.labels.get(INSTANCE_TYPE) or f"what became {claim.name}"
+                return Verdict(nodepool.name, Answer.TAKES, because=f"it has bought {bought}, which holds it")
+        wanted = _size(shape.requests)
+        chosen = "".join(f" and {entry}" for entry in asked.by_key.values() if entry.key in template.provider.well_known)
+        because = f"whether it can buy a node for {wanted}{chosen} is in no object"
+        return Verdict(nodepool.name, Answer.UNPROVEN, because=because)
+
+    def _needed(self, shape: PodShape, overhead: Overhead) -> Milli:
+        """The least that a node for the pod has; from 1.14 on, DaemonSets count by instance type, so that they prove nothing."""
+        version = self._snapshot.karpenter_version
+        kept: Milli = overhead.requests if version is None or version < SIMULATES_LIFECYCLE_LABELS else {}
+        return total((shape.requests, kept, {"pods": 1000, "nodes": 1000}))
+
+    def _sure(self, hindrance: Hindrance) -> bool:
+        undefined = isinstance(hindrance, UndefinedLabel) and "/" in hindrance.key
+        return not undefined or is_listed(self._snapshot.karpenter_version)
+
+
+@once
+def _judge(snapshot: Snapshot) -> _Judge:
+    return _Judge(snapshot)
+
+
+def verdicts(snapshot: Snapshot, shape: PodShape) -> Sequence[Verdict]:
+    """What each NodePool answers to pods of that shape, in Karpenter's order (`provisioning/scheduling/nodeclaim.go:CanAdd`, 1.13).
+
+    The required terms are tried one by one; preferences and PreferNoSchedule taints stop nothing, since Karpenter gives them up.
+    """
+    return _judge(snapshot).verdicts(shape)
+
+
+def _label_refusals(shape: PodShape, template: NodeTemplate) -> tuple[tuple[Refusal, ...], Requirements]:
+    """Why the template's labels do not do, by the term that comes nearest, and what that term asks; nothing if one does."""
+    answers = [
+        (tuple(template.requirements.refusals(asked, template.provider)), asked) for asked in alternatives(shape, template.provider)
+    ]
+    return min(answers, key=lambda answer: len(answer[0]))
+
+
+def _ports_taken(shape: PodShape, overhead: Overhead) -> Iterator[HostPortTaken]:
+    for mine in shape.host_ports:
+        for theirs, by in overhead.host_ports:
+            if clash(mine, theirs):
+                yield HostPortTaken(mine, by)
+
+
+def _claims_by_nodepool(snapshot: Snapshot) -> Mapping[str, Sequence[NodeClaim]]:
+    """What each NodePool has bought from its present template: one claim of each instance type, zone and capacity type."""
+    kept: dict[str, dict[object, NodeClaim]] = {}
+    for claim in snapshot.nodeclaims:
+        nodepool = snapshot.nodepools_by_name.get(claim.nodepool)
+        if (
+            nodepool
+            and claim.status.allocatable
+            and not claim.metadata.deletion_timestamp
+            and not of_other_template(claim, nodepool)
+        ):
+            kind = (tuple(sorted(claim.metadata.labels.items())), tuple(sorted(amounts(claim.status.allocatable).items())))
+            kept.setdefault(claim.nodepool, {}).setdefault(kind, claim)
+    return {name: tuple(claims.values()) for name, claims in kept.items()}
+
+
+def _holds(claim: NodeClaim, nodepool: NodePool, template: NodeTemplate, asked: Requirements, needed: Milli) -> bool:
+    """Whether one more instance like the claim's would hold the pod, within the NodePool's limits."""
+    provider = template.provider
+    labels = Requirements.of(
+        Requirement.of(provider.normalize(key), "In", (value,)) for key, value in claim.metadata.labels.items()
+    )
+    well_known = Requirements({key: entry for key, entry in asked.by_key.items() if key in provider.well_known})
+    has, capacity = amounts(claim.status.allocatable), amounts(claim.status.capacity)
+    return (
+        all(has.get(name, 0) >= amount for name, amount in needed.items())
+        and all(capacity.get(name, 0) <= limit - used for name, (limit, used) in remaining(nodepool).items() if name != "nodes")
+        and not any(labels.refusals(well_known, None))
+    )
+
+
+def _size(requests: Milli) -> str:
+    """What is asked, in words."""
+    asked = [f"{shown(name, amount)} {name}" for name, amount in requests.items() if amount]
+    return ", ".join(asked) or "a pod without requests"
