@@ -68,19 +68,19 @@ class Provider:
     def restricts(self, key: str, version: Version | None) -> bool:
         """Whether no NodePool may set the label and no pod ask for it (`apis/v1/labels.go:IsRestrictedLabel`).
 
-        Up to 1.8 most of Kubernetes' own domains are restricted too; an unknown version counts as a later one.
+        Up to 1.8 most of Kubernetes' own domains are restricted too, and domains are compared by their ends, dot or not. What only
+        some version restricts, an unknown one does not.
         """
-        if key in self.well_known:
+        if key in self.well_known or may_be_known(key, version):
             return False
+        if key == HOSTNAME or _within(key, *self.restricted_domains):
+            return True
         early = version is not None and version < LETS_KUBERNETES_LABELS_BE_SET
-        return key == HOSTNAME or _within(key, *self.restricted_domains) or (early and _of_kubernetes(key))
+        return early and self.recognised and _of_kubernetes(key)
 
     def values_of(self, key: str, version: Version | None) -> frozenset[str] | None:
-        """All the values that a label can have, or None where any may be."""
-        values = self.known_values.get(key)
-        if values and key == CAPACITY_TYPE and version and version < KNOWS_RESERVED:
-            return values - {"reserved"}
-        return values
+        """All the values that Karpenter lets a label have, or None where it does not look, as an unknown version may not."""
+        return self.known_values.get(key) if version and version >= CHECKS_VALUES else None
 
     def normalize(self, key: str) -> str:
         """The stable form of a key."""
@@ -88,8 +88,8 @@ class Provider:
 
 
 LETS_KUBERNETES_LABELS_BE_SET = Version(1, 9)
-KNOWS_RESERVED = Version(1, 3)
-"""From here on there is the capacity type `reserved`."""
+CHECKS_VALUES = Version(1, 5)
+"""From here on Karpenter refuses a requirement none of whose values its label can have (`validateWellKnownValues`)."""
 LISTED = Version(1, 13)
 """Karpenter's version that the lists are of."""
 
@@ -121,9 +121,10 @@ def _within(key: str, *parents: str) -> bool:
 
 
 def _of_kubernetes(key: str) -> bool:
-    """Whether the key's domain is one that Karpenter keeps for Kubernetes up to 1.8."""
+    """Whether Karpenter keeps the key's domain for itself or for Kubernetes up to 1.8 (`apis/v1/labels.go:IsRestrictedLabel`, 1.8)."""
+    domain = key.partition("/")[0] if "/" in key else ""
     excepted = ("kops.k8s.io", "node.kubernetes.io", "node-restriction.kubernetes.io")
-    return _within(key, "kubernetes.io", "k8s.io") and not _within(key, *excepted)
+    return domain.endswith(("kubernetes.io", "k8s.io", "karpenter.sh")) and not domain.endswith(excepted)
 
 
 EKS_AUTO_MODE = "eks.amazonaws.com"

@@ -10,13 +10,16 @@ from dataclasses import dataclass
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _MAX_INT = (1 << 63) - 1
+_MOST_DIGITS = 19
+"""Of a number within 64 bits."""
 
 
 def atoi(text: str) -> int | None:
     """What Go's `strconv.Atoi` makes of a text: ASCII digits with a sign, within 64 bits; else None."""
-    if _INTEGER.fullmatch(text) is None:
+    digits = text.lstrip("+-").lstrip("0")
+    if _INTEGER.fullmatch(text) is None or len(digits) > _MOST_DIGITS:
         return None
-    number = int(text)
+    number = int(digits or "0") * (-1 if text.startswith("-") else 1)
     return number if -_MAX_INT - 1 <= number <= _MAX_INT else None
 
 

@@ -61,14 +61,14 @@ def _malformed_name(text: str) -> str:
         return "has no DNS name before its /"
     if not name:
         return "is empty" if not slash else "has nothing after its /"
-    if len(name.encode()) > _LONGEST_NAME:
+    if len(name) > _LONGEST_NAME:
         return f"is longer than {_LONGEST_NAME} characters"
     return "" if _NAME.fullmatch(name) else "may hold only letters, digits, -, _ and ., and begins and ends with a letter or digit"
 
 
 def _malformed_value(text: str) -> str:
     """Why a text is no label value, or nothing (`validation.IsValidLabelValue`): it may be empty."""
-    if len(text.encode()) > _LONGEST_NAME:
+    if len(text) > _LONGEST_NAME:
         return f"is longer than {_LONGEST_NAME} characters"
     if text and not _NAME.fullmatch(text):
         return "may hold only letters, digits, -, _ and ., and begins and ends with a letter or digit"
@@ -134,7 +134,7 @@ def _taint_violations(taints: Sequence[Taint], field: str, seen: set[tuple[str, 
 
 
 def violations(nodepool: NodePool, version: Version | None) -> tuple[Violation, ...]:
-    """What Karpenter refuses of a NodePool, so that it is not Ready (`RuntimeValidate`); an unknown version counts as 1.9 to 1.13."""
+    """What Karpenter refuses of a NodePool, so that it is not Ready (`RuntimeValidate`); of an unknown version, what every one refuses."""
     spec = nodepool.spec.template.spec
     provider = provider_of(spec.node_class_ref.api_group)
     seen: set[tuple[str, str]] = set()

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from karpenter_check.scheduling.labels import provider_of
 from karpenter_check.scheduling.validation import Violation, requirement_violations, violations
 from karpenter_check.snapshot import NodePool, Version
-from karpenter_check.snapshot.nodepool import Requirement
+from karpenter_check.snapshot.nodepool import NodeClassRef, Requirement
 from karpenter_check.snapshot.pod_object import NodeSelectorRequirement
 from tests.build import a_nodepool
 
@@ -145,10 +145,38 @@ def test_karpenter_1_9_changed_what_is_refused(requirement: str, until: int, sin
     assert (len(violations(nodepool, Version(1, 8))), len(violations(nodepool, Version(1, 9)))) == (until, since)
 
 
-def test_reserved_capacity_came_with_1_3() -> None:
-    nodepool = a_nodepool(requirements=["karpenter.sh/capacity-type In reserved"])
+@pytest.mark.parametrize(("version", "refused"), [(Version(1, 4), 0), (Version(1, 5), 1), (None, 0)])
+def test_the_values_of_capacity_types_are_looked_at_since_1_5(version: Version | None, refused: int) -> None:
+    nodepool = a_nodepool(requirements=["karpenter.sh/capacity-type In ondemand"])
 
-    assert (len(violations(nodepool, Version(1, 2))), len(violations(nodepool, Version(1, 3)))) == (1, 0)
+    assert len(violations(nodepool, version)) == refused
+
+
+@pytest.mark.parametrize(
+    ("key", "version", "refused"),
+    [
+        ("mykarpenter.sh/x", Version(1, 8), True),  # up to 1.8 a domain's end is enough
+        ("mykarpenter.sh/x", Version(1, 9), False),
+        ("kwok.x-k8s.io/node", Version(1, 8), True),
+        ("my-node.kubernetes.io/x", Version(1, 8), False),  # so it is for the exceptions
+        ("karpenter.k8s.aws/instance-new", Version(1, 13), True),
+        ("karpenter.k8s.aws/instance-new", Version(1, 14), False),  # a later Karpenter may know it
+        ("karpenter.k8s.aws/instance-new", None, False),
+    ],
+)
+def test_a_label_is_restricted_as_its_version_has_it(key: str, version: Version | None, refused: bool) -> None:
+    assert bool(violations(a_nodepool(labels={key: "a"}), version)) == refused
+
+
+def test_the_labels_of_a_provider_that_is_not_known_are_its_own() -> None:
+    unknown = NodeClassRef("GCENodeClass", "default", "karpenter.k8s.gcp")
+
+    assert violations(a_nodepool(labels={"cloud.k8s.io/x": "a"}, node_class=unknown), Version(1, 8)) == ()
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "0" * 5000 + "7", "-" + "0" * 5000, "\ud800" * 70])
+def test_no_length_and_no_character_makes_it_fail(text: str) -> None:
+    assert len(violations(a_nodepool(requirements=[f"team Gt {text}"], taints=[f"a={text}:NoSchedule"]), V1_13)) >= 1
 
 
 @given(st.text(), st.text(), st.lists(st.text(), max_size=3), st.none() | st.integers(1, 50))
