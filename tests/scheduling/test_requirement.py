@@ -2,12 +2,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from karpenter_check.scheduling.requirement import Requirement
+from karpenter_check.scheduling.labels import Provider, provider_of
+from karpenter_check.scheduling.requirement import Requirement, atoi
 from karpenter_check.scheduling.requirements import Requirements
 
 law = settings(derandomize=True, deadline=None)
 ALPHABET = ("a", "b", "1", "2", "3", "4", "-1", "")
 FRESH = "never mentioned"
+OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt", "Gte", "Lte")
+PROVIDERS = {
+    name: provider_of(group)
+    for name, group in {
+        "AWS": "karpenter.k8s.aws",
+        "kwok": "karpenter.kwok.sh",
+        "EKS Auto Mode": "eks.amazonaws.com",
+        "Azure": "karpenter.azure.com",
+        "an unknown provider": "karpenter.k8s.gcp",
+        "no provider named": "",
+    }.items()
+}
 
 
 def allows(requirement: Requirement, value: str) -> bool:
@@ -24,17 +37,22 @@ def allows(requirement: Requirement, value: str) -> bool:
 
 
 lists = st.lists(st.sampled_from(ALPHABET), max_size=4)
+minimums = st.none() | st.integers(1, 3)
 written = st.one_of(
-    st.builds(Requirement.of, st.just("key"), st.sampled_from(["In", "NotIn"]), lists),
-    st.builds(Requirement.of, st.just("key"), st.sampled_from(["Exists", "DoesNotExist"])),
+    st.builds(Requirement.of, st.just("key"), st.sampled_from(["In", "NotIn"]), lists, minimums),
+    st.builds(Requirement.of, st.just("key"), st.sampled_from(["Exists", "DoesNotExist"]), st.just(()), minimums),
     st.builds(
         Requirement.of,
         st.just("key"),
         st.sampled_from(["Gt", "Lt", "Gte", "Lte"]),
         st.sampled_from(["0", "1", "2", "3"]).map(lambda bound: [bound]),
+        minimums,
     ),
 )
 requirements = st.one_of(written, st.builds(Requirement.intersection, written, written))
+keys = st.sampled_from(["team", "example.com/team", "beta.kubernetes.io/os", "kubernetes.io/os", "karpenter.sh/", "/"]) | st.text()
+texts = st.sampled_from(["3", "-3", "+3", "03", "9223372036854775808", "٣", "3\n"]) | st.text()
+anything = st.builds(Requirement.of, keys, st.sampled_from(OPERATORS) | st.text(), st.lists(texts, max_size=3), minimums)
 
 
 @law
@@ -62,8 +80,34 @@ def test_intersection_with_itself_or_with_exists_changes_nothing(one: Requiremen
 def test_nothing_is_left_beside_does_not_exist(one: Requirement) -> None:
     nothing = Requirement.of("key", "DoesNotExist")
 
-    assert one.intersection(nothing) == nothing
+    assert one.intersection(nothing) == Requirement.of("key", "DoesNotExist", min_values=one.min_values)
     assert not one.has_intersection(nothing)
+
+
+@law
+@given(requirements, requirements)
+def test_two_requirements_meet_where_their_intersection_is_not_nothing(one: Requirement, other: Requirement) -> None:
+    """A complement is never empty, however narrow its bounds: Karpenter takes it for endless."""
+    assert one.has_intersection(other) == (one.intersection(other).operator != "DoesNotExist")
+
+
+@law
+@given(requirements, requirements)
+def test_an_intersection_asks_for_the_larger_minimum_of_values(one: Requirement, other: Requirement) -> None:
+    asked = [minimum for minimum in (one.min_values, other.min_values) if minimum is not None]
+
+    assert one.intersection(other).min_values == max(asked, default=None)
+
+
+@law
+@given(requirements, requirements)
+def test_an_intersection_meets_both_sides_unless_it_is_nothing(one: Requirement, other: Requirement) -> None:
+    common = one.intersection(other)
+
+    assert common.intersection(one) == common == common.intersection(other)
+    if common.operator != "DoesNotExist":
+        assert common.has_intersection(one)
+        assert common.has_intersection(other)
 
 
 @law
@@ -93,6 +137,52 @@ def test_the_order_in_which_requirements_are_written_does_not_matter(
     one, other = orders
 
     assert Requirements.of(one) == Requirements.of(other)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
+def test_a_label_that_is_normalised_stays_as_it_is(provider: Provider) -> None:
+    keys = [*provider.normalized, *provider.normalized.values(), *provider.well_known, "team"]
+
+    assert [provider.normalize(provider.normalize(key)) for key in keys] == [provider.normalize(key) for key in keys]
+
+
+@law
+@given(texts)
+def test_only_ascii_digits_with_a_sign_are_a_number(text: str) -> None:
+    digits = text.removeprefix("-").removeprefix("+") if text[:2] != "-+" else ""
+    number = int(text) if digits.isascii() and digits.isdigit() else None
+
+    assert atoi(text) == (number if number is not None and -(2**63) <= number < 2**63 else None)
+
+
+@law
+@given(anything)
+def test_whatever_is_written_can_be_read_and_shown(requirement: Requirement) -> None:
+    assert requirement.operator in {"In", "NotIn", "Exists", "DoesNotExist"}
+    assert str(requirement).startswith(requirement.key)
+
+
+@law
+@given(
+    st.sampled_from([*PROVIDERS, "a real node"]).map(PROVIDERS.get), st.lists(anything, max_size=4), st.lists(anything, max_size=4)
+)
+def test_whatever_two_sides_say_there_is_an_answer(
+    provider: Provider | None, declared: list[Requirement], asked: list[Requirement]
+) -> None:
+    template, pod = Requirements.of(declared), Requirements.of(asked)
+    refused = list(template.refusals(pod, provider))
+
+    assert {refusal.key for refusal in refused} <= pod.by_key.keys()
+    assert all(refusal.key in str(refusal) and refusal.cause == f"label:{refusal.key}" for refusal in refused)
+
+
+@law
+@given(st.lists(anything, max_size=4))
+def test_requirements_of_one_key_become_one(several: list[Requirement]) -> None:
+    together = Requirements.of(several)
+
+    assert list(together.by_key) == list(dict.fromkeys(entry.key for entry in several))
+    assert Requirements.of(together.by_key.values()) == together
 
 
 @pytest.mark.parametrize(
