@@ -71,6 +71,15 @@ class Event(Part, frozen=True):
         return max(1, self.count or 0, self.series.count if self.series else 0)
 
 
+_KARPENTER = frozenset({"karpenter", "eks-auto-mode/compute"})
+"""Who reports for Karpenter: itself, or EKS Auto Mode (https://github.com/awsdocs/amazon-eks-user-guide/pull/1111)."""
+
+
+def by_karpenter(event: Event) -> bool:
+    """Whether Karpenter reported it."""
+    return event.component in _KARPENTER
+
+
 class Nomination(NamedTuple):
     """Where Karpenter said that a pod should schedule."""
 
@@ -78,15 +87,13 @@ class Nomination(NamedTuple):
     node: str
 
 
-_KARPENTER = frozenset({"karpenter", "eks-auto-mode/compute"})
-"""Who reports for Karpenter: itself, or EKS Auto Mode (https://github.com/awsdocs/amazon-eks-user-guide/pull/1111)."""
 _NOMINATED = re.compile(r"Pod should schedule on: (?:nodeclaim/(?P<nodeclaim>[^,\s]+))?(?:, )?(?:node/(?P<node>\S+))?")
 _PREEMPTED = re.compile(r"Preempted by (?:a )?pod (?P<uid>[-0-9a-f]+) on node (?P<node>\S+)")
 
 
 def nomination(event: Event) -> Nomination | None:
     """The target of a `Nominated` event of Karpenter's (0.34 and later), or None for any other event."""
-    if event.reason != "Nominated" or event.component not in _KARPENTER:
+    if event.reason != "Nominated" or not by_karpenter(event):
         return None
     form = _NOMINATED.match(event.message)
     return Nomination(form["nodeclaim"] or "", form["node"] or "") if form and (form["nodeclaim"] or form["node"]) else None
