@@ -33,6 +33,8 @@ class DaemonSetPod:
     tolerations: tuple[Toleration, ...]
     requests: Milli
     host_ports: tuple[ContainerPort, ...] = ()
+    claims_devices: bool = False
+    """Whether it asks for devices by Dynamic Resource Allocation: then it is left out (`IGNORE_DRA_REQUESTS`)."""
     revision: str = ""
     """The revision of the DaemonSet that it is of; empty where no pod tells."""
 
@@ -54,6 +56,7 @@ def daemonset_pod(snapshot: Snapshot, daemonset: DaemonSet) -> DaemonSetPod:
         tolerations=shape.tolerations,
         requests=newest.held if newest and counts_resizes(snapshot.karpenter_version) else shape.requests,
         host_ports=shape.host_ports,
+        claims_devices=shape.claims_devices,
         revision=newest.metadata.labels.get(REVISION_LABEL, "") if newest else "",
     )
 

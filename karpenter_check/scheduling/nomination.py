@@ -141,7 +141,7 @@ def _lifecycle_obstacle(claim: NodeClaim) -> Obstacle | None:
     return None
 
 
-def _node_obstacle(snapshot: Snapshot, pod: Pod, node: Node) -> Obstacle | None:
+def node_obstacle(snapshot: Snapshot, pod: Pod, node: Node) -> Obstacle | None:
     """What kube-scheduler's predicates say of the pod on the node, recomputed."""
     here = (node_ref(node.name),)
     if not node.ready:
@@ -200,7 +200,7 @@ def obstacle(snapshot: Snapshot, nominee: Nominee) -> Obstacle:
         return Obstacle(Reason.TARGET_GONE, f"the node of NodeClaim {nominee.nodeclaim} is gone", nominee.latest.last_seen)
     initialized = claim.condition("Initialized") if claim else None
     ready_since = initialized.last_transition_time if initialized else None
-    if found := _node_obstacle(snapshot, pod, node):
+    if found := node_obstacle(snapshot, pod, node):
         return Obstacle(found.reason, found.said, found.since or ready_since, found.culprits)
     if pod.scheduler_name not in _schedulers_that_answer(snapshot):
         said = f'its schedulerName "{pod.scheduler_name}" answers nothing: no pod of it is bound anywhere'

@@ -33,7 +33,11 @@ def overheads(snapshot: Snapshot) -> Mapping[str, Overhead]:
     ]
     found = {}
     for name, template in nodepool_templates(snapshot).items():
-        counted = [(ref, pod) for ref, pod in simulated if not refusals(pod, template, snapshot.karpenter_version)]
+        counted = [
+            (ref, pod)
+            for ref, pod in simulated
+            if not pod.claims_devices and not refusals(pod, template, snapshot.karpenter_version)
+        ]
         found[name] = Overhead(
             daemonsets=tuple(ref for ref, _ in counted),
             requests={**total(pod.requests for _, pod in counted), "pods": 1000 * len(counted)},
