@@ -94,6 +94,48 @@ def from_cluster(access: ClusterAccess, *, karpenter_version: Version | None, sa
     return snapshot
 
 
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where a snapshot comes from: files, the demo, else the cluster."""
+
+    access: ClusterAccess
+    filenames: tuple[Path | None, ...]
+    complete: bool
+    at: datetime | None
+    demo: bool
+    karpenter_version: Version | None
+
+    def check(self, *, dry_run: bool = False) -> None:
+        """Raises click.UsageError for options that do not go together."""
+        if self.demo and self.filenames:
+            raise click.UsageError("--demo and -f exclude each other")
+        of_cluster = self.access.context or self.access.kubeconfig or self.access.as_user or self.access.as_groups or dry_run
+        if (self.demo or self.filenames) and of_cluster:
+            raise click.UsageError(
+                "--context, --kubeconfig, --as, --as-group and --dry-run are for a live cluster; -f and --demo read none"
+            )
+        if not self.filenames and (self.complete or self.at):
+            raise click.UsageError("--complete and --at say something about -f, which is not given")
+        if self.filenames.count(None) > 1:
+            raise click.UsageError("standard input can be read once: give -f - once")
+
+    def snapshot(self, said: Said) -> Snapshot:
+        """The snapshot. Raises Refused."""
+        found = self._snapshot(said)
+        if self.karpenter_version and found.karpenter_version != self.karpenter_version:
+            said.note(f"the input says that Karpenter is {found.karpenter_version}, so --karpenter-version is not used")
+        return found
+
+    def _snapshot(self, said: Said) -> Snapshot:
+        if self.demo:
+            return from_demo(said, self.karpenter_version)
+        if self.filenames:
+            return from_files(
+                self.filenames, complete=self.complete, at=self.at, karpenter_version=self.karpenter_version, said=said
+            )
+        return from_cluster(self.access, karpenter_version=self.karpenter_version, said=said)
+
+
 def without_karpenter(reason: str, cluster: str = "") -> Refused:
     """What a live cluster without a Karpenter that is read is answered with."""
     return Refused(f"{reason}; karpenter-check judges karpenter.sh/v1 and v1beta1", Exit.NO_KARPENTER, cluster=cluster)

@@ -14,7 +14,7 @@ from karpenter_check.cli.choose import choose_rules, listed
 from karpenter_check.cli.commands import addressed
 from karpenter_check.cli.dry_run import dry_run, push_check
 from karpenter_check.cli.exits import Exit, exit_code
-from karpenter_check.cli.input import ClusterAccess, Refused, from_cluster, from_demo, from_files
+from karpenter_check.cli.input import ClusterAccess, Refused, Source
 from karpenter_check.cli.output import use_color, width, write
 from karpenter_check.cli.push import PushOptions, push_failure, push_report
 from karpenter_check.cli.said import Said
@@ -76,6 +76,18 @@ class Options:
             request_timeout=self.request_timeout,
         )
 
+    @property
+    def source(self) -> Source:
+        """Where the snapshot comes from."""
+        return Source(
+            access=self.access,
+            filenames=self.filenames,
+            complete=self.complete,
+            at=self.at,
+            demo=self.demo,
+            karpenter_version=self.karpenter_version,
+        )
+
 
 def run(options: Options, started: float) -> int:
     """Scan, and return the exit code. `started` is `perf_counter()` at the start. Raises click.ClickException where nothing can be judged."""
@@ -135,13 +147,11 @@ def _collected(options: Options, said: Said) -> Snapshot:
     if options.push.push_gateway_url:
         options.push.target(_ANY_CLUSTER)  # refuses what makes no group before a long collection, not after it
     try:
-        snapshot = _snapshot(options, said)
+        snapshot = options.source.snapshot(said)
     except Refused as refusal:
         if options.push.push_gateway_url and refusal.code in {Exit.CANNOT_SCAN, Exit.NO_KARPENTER}:
             _push_failure(options.push, refusal.cluster, said)
         raise
-    if options.karpenter_version and snapshot.karpenter_version != options.karpenter_version:
-        said.note(f"the input says that Karpenter is {snapshot.karpenter_version}, so --karpenter-version is not used")
     return replace(snapshot, cluster=options.push.cluster_name or snapshot.cluster)
 
 
@@ -154,32 +164,11 @@ def _push_failure(push: PushOptions, cluster: str, said: Said) -> None:
 
 def _check(options: Options) -> None:
     """Raises click.UsageError for options that do not go together."""
-    if options.demo and options.filenames:
-        raise click.UsageError("--demo and -f exclude each other")
-    access = options.access
-    of_cluster = access.context or access.kubeconfig or access.as_user or access.as_groups or options.dry_run
-    if (options.demo or options.filenames) and of_cluster:
-        raise click.UsageError(
-            "--context, --kubeconfig, --as, --as-group and --dry-run are for a live cluster; -f and --demo read none"
-        )
-    if not options.filenames and (options.complete or options.at):
-        raise click.UsageError("--complete and --at say something about -f, which is not given")
+    options.source.check(dry_run=options.dry_run)
     if options.push_required and not options.push.push_gateway_url:
         raise click.UsageError("--push-required: say where to push, with --push-gateway-url")
     if options.quiet and options.verbose:
         raise click.UsageError("-q and -v exclude each other")
-    if options.filenames.count(None) > 1:
-        raise click.UsageError("standard input can be read once: give -f - once")
     files = [output.file for output in options.outputs]
     if len(files) != len(set(files)):
         raise click.UsageError("two formats go to the same place: send one to a file with -o FORMAT=FILE")
-
-
-def _snapshot(options: Options, said: Said) -> Snapshot:
-    if options.demo:
-        return from_demo(said, options.karpenter_version)
-    if options.filenames:
-        return from_files(
-            options.filenames, complete=options.complete, at=options.at, karpenter_version=options.karpenter_version, said=said
-        )
-    return from_cluster(options.access, karpenter_version=options.karpenter_version, said=said)

@@ -1,6 +1,5 @@
 """`karpenter-check scan`."""
 
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -8,38 +7,15 @@ import click
 
 from karpenter_check.cli.option import complete_slugs, option
 from karpenter_check.cli.push_options import push_options
-from karpenter_check.cli.scan_types import DURATION, OUTPUT, SELECTOR, SEVERITIES, TIME, VERSION, InputPath
+from karpenter_check.cli.scan_types import OUTPUT, SELECTOR, SEVERITIES
+from karpenter_check.cli.source_options import source_options
 
 
 @click.command(
     epilog="Every option can be set in the environment, too: --fail-on is KARPENTER_CHECK_FAIL_ON. Several values are separated by spaces."
 )
-@option(
-    "-f",
-    "--filename",
-    "filenames",
-    multiple=True,
-    type=InputPath(),
-    metavar="FILE|DIR|-",
-    help="Scan what kubectl printed, manifests or a snapshot, instead of a cluster. Repeatable.",
-)
-@option("--complete", is_flag=True, help="With -f: every kind was asked for, so kinds that do not appear are empty.")
-@option("--at", type=TIME, metavar="TIME", help="With -f: when the input was taken (RFC 3339). Default: the newest time in it.")
-@option("--demo", is_flag=True, help="Scan a snapshot that comes with karpenter-check.")
-@option(
-    "--kubeconfig",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="The kubeconfig to use. Default: KUBECONFIG, else ~/.kube/config, else the pod's own account.",
-)
-@option("--context", metavar="NAME", help="The kubeconfig's context to use.")
-@option("--as", "as_user", metavar="USER", help="Ask the cluster as this user, if it lets you.")
-@option("--as-group", "as_groups", multiple=True, metavar="GROUP", help="With --as: and as a member of this group. Repeatable.")
-@option(
-    "--request-timeout", type=DURATION, default="30s", show_default=True, metavar="DURATION", help="How long one request may take."
-)
+@source_options
 @option("--dry-run", is_flag=True, help="Judge nothing; say what a scan could read, and which permission is missing.")
-@option("--karpenter-version", type=VERSION, metavar="X.Y.Z", help="Karpenter's version, where no Deployment tells it.")
 @option("--select", multiple=True, metavar="RULE,…", shell_complete=complete_slugs, help="Run only these rules.")
 @option("--ignore", multiple=True, metavar="RULE,…", shell_complete=complete_slugs, help="Do not run these rules.")
 @option(

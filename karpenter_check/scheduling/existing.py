@@ -141,7 +141,7 @@ def refusals_of_existing(shape: PodShape, existing: ExistingNode) -> tuple[Refus
     Room is looked at only where taints and labels let the pod come.
     Labels that are not there are not there: a real node gets no benefit of the doubt. Required terms are tried one by one.
     """
-        taints = tuple(untolerated(existing.taints, (*shape.tolerations, PREFER_NO_SCHEDULE)))
+    taints = tuple(untolerated(existing.taints, (*shape.tolerations, PREFER_NO_SCHEDULE)))
     labels = min((tuple(existing.requirements.refusals(need, None)) for need in alternatives(shape, existing.provider)), key=len)
     if taints or labels:
         return (*taints, *labels)

@@ -1,0 +1,48 @@
+"""Where the snapshot comes from: options that every command has which looks at one."""
+
+from pathlib import Path
+
+import click
+
+from karpenter_check.cli.option import Command, option
+from karpenter_check.cli.scan_types import DURATION, TIME, VERSION, InputPath
+
+_OPTIONS = (
+    option(
+        "-f",
+        "--filename",
+        "filenames",
+        multiple=True,
+        type=InputPath(),
+        metavar="FILE|DIR|-",
+        help="Look at what kubectl printed, manifests or a snapshot, instead of a cluster. Repeatable.",
+    ),
+    option("--complete", is_flag=True, help="With -f: every kind was asked for, so kinds that do not appear are empty."),
+    option("--at", type=TIME, metavar="TIME", help="With -f: when the input was taken (RFC 3339). Default: the newest time in it."),
+    option("--demo", is_flag=True, help="Look at a snapshot that comes with karpenter-check."),
+    option(
+        "--kubeconfig",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="The kubeconfig to use. Default: KUBECONFIG, else ~/.kube/config, else the pod's own account.",
+    ),
+    option("--context", metavar="NAME", help="The kubeconfig's context to use."),
+    option("--as", "as_user", metavar="USER", help="Ask the cluster as this user, if it lets you."),
+    option("--as-group", "as_groups", multiple=True, metavar="GROUP", help="With --as: and as a member of this group. Repeatable."),
+    option(
+        "--request-timeout",
+        type=DURATION,
+        default="30s",
+        show_default=True,
+        metavar="DURATION",
+        help="How long one request may take.",
+    ),
+    option("--karpenter-version", type=VERSION, metavar="X.Y.Z", help="Karpenter's version, where no Deployment tells it."),
+)
+
+
+def source_options(command: Command) -> Command:
+    """The command with the options that say where its snapshot comes from."""
+    for declare in reversed(_OPTIONS):
+        command = declare(command)
+    return command
