@@ -15,14 +15,13 @@ from karpenter_check.snapshot.pod_object import (
     PreferredSchedulingTerm,
     ResourceRequirements,
 )
-from karpenter_check.snapshot.pod_requests import effective_requests
 from tests.build import a_cluster, a_daemonset, a_node, a_pod, a_pod_spec, a_term, a_toleration
 
 LOGS = a_daemonset("logs", selector={"team": "a"})
 
 
-def asking(requests: dict[str, str] | None = None, *, limits: dict[str, str] | None = None, restarts: str = "") -> Container:
-    return Container(ResourceRequirements(dict(requests or {}), dict(limits or {})), restart_policy=restarts)
+def asking(requests: dict[str, str] | None = None, *, limits: dict[str, str] | None = None) -> Container:
+    return Container(ResourceRequirements(dict(requests or {}), dict(limits or {})))
 
 
 def a_pin(node: str, *expressions: str) -> NodeSelectorTerm:
@@ -104,58 +103,6 @@ def test_a_template_with_limits_for_requests_has_a_shape_of_its_own() -> None:
     spec, shapes = PodSpec(containers=(asking(limits={"cpu": "1"}),)), PodShapes()
 
     assert [shapes.shape(spec, limits_as_requests=filled)[0].requests for filled in (False, True)] == [{}, {"cpu": 1000}]
-
-
-@pytest.mark.parametrize(
-    ("spec", "requests"),
-    [
-        (PodSpec(), {}),
-        (
-            PodSpec(containers=(asking({"cpu": "100m", "memory": "1Ki"}), asking({"cpu": "200m"}))),
-            {"cpu": 300, "memory": 1_024_000},
-        ),
-        (PodSpec(containers=(asking({"cpu": "1"}),), init_containers=(asking({"cpu": "3"}), asking({"cpu": "2"}))), {"cpu": 3000}),
-        (PodSpec(containers=(asking({"cpu": "3"}),), init_containers=(asking({"cpu": "1"}),)), {"cpu": 3000}),
-        (
-            PodSpec(containers=(asking({"cpu": "1"}),), init_containers=(asking({"memory": "1"}),)),
-            {"cpu": 1000, "memory": 1000},
-        ),
-        (
-            PodSpec(containers=(asking({"cpu": "1"}),), init_containers=(asking({"cpu": "500m"}, restarts="Always"),)),
-            {"cpu": 1500},
-        ),
-        (
-            PodSpec(
-                containers=(asking({"cpu": "1"}),),
-                init_containers=(asking({"cpu": "500m"}, restarts="Always"), asking({"cpu": "2"})),
-            ),
-            {"cpu": 2500},
-        ),
-        (
-            PodSpec(
-                containers=(asking({"cpu": "1"}),),
-                init_containers=(asking({"cpu": "2"}), asking({"cpu": "500m"}, restarts="Always")),
-            ),
-            {"cpu": 2000},
-        ),
-        (
-            PodSpec(containers=(asking({"cpu": "1"}),), init_containers=(asking({"cpu": "2"}),), overhead={"cpu": "250m"}),
-            {"cpu": 2250},
-        ),
-    ],
-)
-def test_what_a_pod_asks_of_its_node(spec: PodSpec, requests: dict[str, int]) -> None:
-    assert effective_requests(spec) == requests
-
-
-def test_limits_stand_in_for_requests_that_are_missing_only() -> None:
-    spec = PodSpec(
-        containers=(asking({"cpu": "100m"}, limits={"cpu": "1", "memory": "2"}),),
-        init_containers=(asking(limits={"cpu": "3"}),),
-    )
-
-    assert effective_requests(spec, limits_as_requests=True) == {"cpu": 3000, "memory": 2000}
-    assert effective_requests(spec) == {"cpu": 100}
 
 
 def test_a_request_that_is_no_quantity_is_named() -> None:
