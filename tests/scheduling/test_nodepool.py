@@ -74,15 +74,17 @@ def test_a_limit_is_reached(
 
 def test_a_limit_that_is_reached_reads_as() -> None:
     nodepool = a_nodepool(
-        limits={"cpu": "10", "memory": "8Gi", "nodes": "3", "nvidia.com/gpu": "2"},
-        used={"cpu": "9500m", "memory": "8Gi", "nodes": "3", "nvidia.com/gpu": "1"},
+        limits={"cpu": "10", "memory": "8Gi", "nodes": "3", "nvidia.com/gpu": "2", "ephemeral-storage": "1Gi"},
+        used={"cpu": "9500m", "memory": "9Gi", "nodes": "3", "nvidia.com/gpu": "1"},
     )
+    asked = {"cpu": 600, "nodes": 1000, "nvidia.com/gpu": 2000, "ephemeral-storage": 2 * GIBIBYTE}
 
-    assert [str(entry) for entry in limits_reached(nodepool, {"cpu": 600, "nodes": 1000, "nvidia.com/gpu": 2000})] == [
-        "limit reached: 9500m of 10 cpu used, 600m needed",
-        "limit reached: 8Gi of 8Gi memory used",
+    assert [str(entry) for entry in limits_reached(nodepool, asked)] == [
+        "limit reached: 500m of 10 cpu left, 600m needed",
+        "limit reached: 0 of 8Gi memory left",
         "limit reached: 3 of 3 nodes",
-        "limit reached: 1 of 2 nvidia.com/gpu used, 2 needed",
+        "limit reached: 1 of 2 nvidia.com/gpu left, 2 needed",
+        "limited to 1Gi ephemeral-storage, 2Gi needed",
     ]
 
 

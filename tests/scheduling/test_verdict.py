@@ -35,7 +35,7 @@ from tests.build import Thing, a_cluster, a_daemonset, a_nodeclaim, a_nodepool, 
 
 ZONE, ARCH = "topology.kubernetes.io/zone", "kubernetes.io/arch"
 WEB = a_pod("web", cpu="500m", memory="")
-IN_NO_OBJECT = Verdict("default", Answer.UNPROVEN, because="whether it can buy a node for 500m cpu is in no object")
+IN_NO_OBJECT = Verdict("default", Answer.UNPROVEN, because="no object shows that it can buy a node for 500m cpu")
 V1_13, V1_14 = Version(1, 13), Version(1, 14)
 
 
@@ -159,7 +159,7 @@ def test_all_that_stands_in_the_way_is_named_the_nodepools_own_first() -> None:
     )
     assert verdict.causes == {"nodepool:not-ready", "nodepool:limit", "taint:gpu", "label:team"}
     assert str(verdict) == (
-        "is not Ready (UnhealthyDependents: gone); limit reached: 4 of 4 cpu used, 500m needed; "
+        "is not Ready (UnhealthyDependents: gone); limit reached: 0 of 4 cpu left, 500m needed; "
         "does not tolerate gpu:NoSchedule; needs team In [a], which is not declared"
     )
 
@@ -212,21 +212,21 @@ def test_another_port_or_another_nodepools_daemonset_is_in_nobodys_way(daemonset
 @pytest.mark.parametrize(
     ("pod", "said"),
     [
-        (a_pod("web", cpu="", memory=""), "a pod without requests"),
-        (a_pod("web", cpu="1", memory="2Gi"), "1 cpu, 2Gi memory"),
-        (asking(f"{ZONE} In a"), f"500m cpu and {ZONE} In [a]"),
+        (a_pod("web", cpu="", memory=""), "a node for a pod without requests"),
+        (a_pod("web", cpu="1", memory="2Gi"), "a node for 1 cpu, 2Gi memory"),
+        (asking(f"{ZONE} In a"), f"{ZONE} In [a]"),
         (
             asking("karpenter.k8s.aws/instance-cpu Gt 7", selector={"beta.kubernetes.io/arch": "arm64"}),
-            f"500m cpu and {ARCH} In [arm64] and karpenter.k8s.aws/instance-cpu >= 8",
+            f"{ARCH} In [arm64] and karpenter.k8s.aws/instance-cpu >= 8",
         ),
-        (asking("team NotIn a"), "500m cpu"),
+        (asking("team NotIn a"), "a node for 500m cpu"),
     ],
 )
 def test_what_a_provider_sells_is_in_no_object(pod: PodObject, said: str) -> None:
     (verdict,) = answers(pod, a_nodepool())
 
-    assert verdict == Verdict("default", Answer.UNPROVEN, because=f"whether it can buy a node for {said} is in no object")
-    assert str(verdict) == f"not proven: whether it can buy a node for {said} is in no object"
+    assert verdict == Verdict("default", Answer.UNPROVEN, because=f"no object shows that it can buy {said}")
+    assert str(verdict) == f"not proven: no object shows that it can buy {said}"
 
 
 def spreading(when_unsatisfiable: str) -> PodObject:
