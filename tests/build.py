@@ -458,11 +458,15 @@ def an_event(
     )
 
 
+def about(pod: PodObject) -> InvolvedObject:
+    """What an event about a pod carries."""
+    return InvolvedObject("Pod", pod.metadata.namespace, pod.metadata.name, pod.metadata.uid)
+
+
 def nominated(pod: PodObject, *, to: str = "", node: str = "", first: str, last: str = "", times: int = 1) -> Event:
     """Karpenter said that the pod should schedule on the NodeClaim `to`, and on its node if that is there."""
     target = ", ".join([*([f"nodeclaim/{to}"] if to else []), *([f"node/{node}"] if node else [])])
-    about = InvolvedObject("Pod", pod.metadata.namespace, pod.metadata.name, pod.metadata.uid)
-    return an_event("Nominated", f"Pod should schedule on: {target}", about=about, first=first, last=last, times=times)
+    return an_event("Nominated", f"Pod should schedule on: {target}", about=about(pod), first=first, last=last, times=times)
 
 
 def preempted(pod_name: str, *, namespace: str = "shop", by: PodObject, on: str, when: str) -> Event:

@@ -13,6 +13,7 @@ from karpenter_check import __version__
 
 _COMMANDS = {
     "scan": "Find out what is wrong with Karpenter in a cluster, or in what kubectl printed of it.",
+    "why": "Answer why one pod is where it is not.",
     "metrics": "Look after what was pushed to a Pushgateway.",
     "rules": "List the rules, or explain one.",
     "completion": "Print the completion script of a shell.",

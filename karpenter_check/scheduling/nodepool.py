@@ -90,8 +90,11 @@ class LimitReached:
     def __str__(self) -> str:
         if self.resource == "nodes":
             return f"limit reached: {self.used // 1000} of {self.limit // 1000} nodes"
-        left = f"{shown(self.resource, self.used)} of {shown(self.resource, self.limit)} {self.resource} used"
-        return f"limit reached: {left}" + (f", {shown(self.resource, self.asked)} needed" if self.asked else "")
+        limit, needed = shown(self.resource, self.limit), shown(self.resource, self.asked)
+        if self.asked > self.limit:
+            return f"limited to {limit} {self.resource}, {needed} needed"
+        left = shown(self.resource, max(0, self.limit - self.used))
+        return f"limit reached: {left} of {limit} {self.resource} left" + (f", {needed} needed" if self.asked else "")
 
 
 @dataclass(frozen=True)

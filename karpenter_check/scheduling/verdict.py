@@ -95,9 +95,8 @@ class _Judge:
             if _holds(claim, nodepool, template, asked, needed):
                 bought = claim.metadata.labels.get(INSTANCE_TYPE) or f"what became {claim.name}"
                 return Verdict(nodepool.name, Answer.TAKES, because=f"it has bought {bought}, which holds it")
-        wanted = _size(shape.requests)
-        chosen = "".join(f" and {entry}" for entry in asked.by_key.values() if entry.key in template.provider.well_known)
-        because = f"whether it can buy a node for {wanted}{chosen} is in no object"
+        chosen = " and ".join(str(entry) for entry in asked.by_key.values() if entry.key in template.provider.well_known)
+        because = f"no object shows that it can buy {chosen or f'a node for {_size(shape.requests)}'}"
         return Verdict(nodepool.name, Answer.UNPROVEN, because=because)
 
     def _needed(self, shape: PodShape, overhead: Overhead) -> Milli:

@@ -37,22 +37,24 @@ def advice(snapshot: Snapshot, pod: Pod, overlooked: Ignored | None, answers: Se
     nearest = sorted(answers, key=_distance)
     told: dict[str, None] = {}
     for verdict in nearest:
-        if len(verdict.hindrances) == len(nearest[0].hindrances):
-            told[" and ".join(_way_out(snapshot, verdict.nodepool, entry) for entry in verdict.hindrances)] = None
+        if _distance(verdict) == _distance(nearest[0]):
+            limited = any(isinstance(entry, LimitReached) for entry in verdict.hindrances)
+            ways = " and ".join(_way_out(snapshot, verdict.nodepool, entry) for entry in verdict.hindrances)
+            told[ways + ("; that helps only if an instance type holds the pod, which is not proven" if limited else "")] = None
     for place, text in enumerate(list(told)[:_FEW]):
         yield Fix("fix" if place == 0 else "or", text=text)
 
 
 def _distance(verdict: Verdict) -> tuple[int, int]:
-    """How far a NodePool is from taking the pod: by how much is in the way, what the NodePool itself lacks first."""
-    own = sum(not isinstance(entry, UntoleratedTaint | NoOverlap | UndefinedLabel) for entry in verdict.hindrances)
-    return len(verdict.hindrances), -own
+    """How far a NodePool is from taking the pod: by how much of the pod's is in the way, then by what the NodePool itself lacks."""
+    refusals = sum(isinstance(entry, UntoleratedTaint | NoOverlap | UndefinedLabel) for entry in verdict.hindrances)
+    return refusals, len(verdict.hindrances) - refusals
 
 
 def _look_at_it(pod: Pod, overlooked: Ignored) -> Iterator[Fix]:
     match overlooked.reason:
         case Reason.LABEL if overlooked.key == LEGACY_NODEPOOL_LABEL:
-            text = f"select {NODEPOOL_LABEL} instead of {LEGACY_NODEPOOL_LABEL}, which nothing has answered to since Karpenter 0.32"
+            text = f"select {NODEPOOL_LABEL} instead: {LEGACY_NODEPOOL_LABEL} is of Karpenter 0.32 and earlier"
         case Reason.LABEL | Reason.EXPRESSION:
             text = f"take {overlooked.key} out of the pod's selector and required affinity, or mend it ({overlooked.path})"
         case Reason.MATCH_FIELDS:
@@ -102,7 +104,7 @@ def _way_out_of_lack(nodepool: str, lack: Unavailable) -> str:
     match lack:
         case LimitReached(resource, _, used, needed):
             least = shown(resource, used + needed)
-            return f"raise NodePool {nodepool}'s limit of {resource} to {least} or more: it helps if an instance type holds the pod (not proven)"
+            return f"raise NodePool {nodepool}'s limit of {resource} to {least} or more"
         case NotReady():
             return f"make NodePool {nodepool} Ready: kubectl describe nodepool {shlex.quote(nodepool)}"
         case Invalid(violation):

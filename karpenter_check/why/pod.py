@@ -13,6 +13,7 @@ from karpenter_check.scheduling.ignored import Ignored, ignored
 from karpenter_check.scheduling.nodepool import in_order
 from karpenter_check.scheduling.nomination import Nominee, node_obstacle, nominees, obstacle
 from karpenter_check.scheduling.pod import alternatives
+from karpenter_check.scheduling.refusal import NoOverlap, UndefinedLabel, UntoleratedTaint
 from karpenter_check.scheduling.template import nodepool_templates
 from karpenter_check.scheduling.verdict import Answer, Verdict, verdicts
 from karpenter_check.snapshot import Kind, Pod, Ref, Snapshot
@@ -107,7 +108,7 @@ def why_pod(snapshot: Snapshot, name: str, namespace: str | None = None) -> PodA
         since=((pod.scheduled and pod.scheduled.last_transition_time) or pod.metadata.creation_timestamp) if waiting else None,
         asks=_asks(snapshot, pod),
         conclusion=conclusion,
-        common=_of_cause(answers, common_cause),
+        common=_in_common(answers, common_cause),
         common_cause=common_cause,
         ignored=overlooked,
         nodepools=answers,
@@ -149,8 +150,20 @@ def _conclusion(pod: Pod, overlooked: Ignored | None, answers: Sequence[Verdict]
     return Conclusion.NO_NODEPOOL_CAN
 
 
-def _of_cause(answers: Sequence[Verdict], cause: str) -> str:
-    return next((str(entry) for verdict in answers for entry in verdict.hindrances if entry.cause == cause), "")
+def _in_common(answers: Sequence[Verdict], cause: str) -> str:
+    """What all have against the pod, in words; nothing without a cause that is common to all."""
+    entry = next((entry for verdict in answers for entry in verdict.hindrances if entry.cause == cause), None)
+    match entry:
+        case None:
+            return ""
+        case UndefinedLabel(asked):
+            return f"it needs {asked}, which none declares" + (f" (typo of {entry.meant}?)" if entry.meant else "")
+        case NoOverlap(_, asked):
+            return f"it needs {asked}, which none offers"
+        case UntoleratedTaint(taint):
+            return f"it does not tolerate {taint}, which each has"
+        case _:
+            return f"each {entry}"
 
 
 def _asks(snapshot: Snapshot, pod: Pod) -> tuple[str, ...]:
@@ -202,6 +215,9 @@ def _said(snapshot: Snapshot, pod: Pod) -> Iterator[Said]:
                 known = latest.get(reason)
                 if known is None or seen >= (known.last_seen or seen):
                     latest[reason] = event
+    failed, named = latest.get("FailedScheduling"), latest.get("Nominated")
+    if failed and named and (failed.last_seen or snapshot.taken_at) < (named.last_seen or snapshot.taken_at):
+        del latest["FailedScheduling"]  # it has found a place since
     for event in sorted(latest.values(), key=lambda event: event.last_seen or snapshot.taken_at, reverse=True):
         yield Said("Karpenter", event.reason, event.message, event.times, event.last_seen)
     if not pod.node_name and pod.scheduled and pod.scheduled.message:

@@ -1,0 +1,42 @@
+"""`karpenter-check why`."""
+
+from typing import Any
+
+import click
+
+from karpenter_check.cli.option import option
+from karpenter_check.cli.source_options import source_options
+
+
+@click.group()
+def command() -> None:
+    """Answer why one pod is where it is not."""
+
+
+@command.command()
+@click.argument("name", metavar="[KIND/]NAME")
+@option("-n", "--namespace", metavar="NAME", help="The pod's namespace. Default: whichever has one of that name.")
+@source_options
+@option(
+    "-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="The answer's format."
+)
+@option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True, help="Colour the answer.")
+@option("--width", type=click.IntRange(40, 1000), metavar="COLUMNS", help="Width of the answer. Default: the terminal's, else 160.")
+@option("-q", "--quiet", is_flag=True, help="On stderr, only warnings and errors.")
+def pod(**options: Any) -> None:
+    """Say why no NodePool takes a pod, NodePool by NodePool.
+
+    NAME is a pod, or a Deployment, StatefulSet, DaemonSet, ReplicaSet, Job or CronJob: then the one of its pods that waits longest.
+
+    \b
+    karpenter-check why pod web-7d4b9c6f5-x2x4q -n shop
+    karpenter-check why pod deployment/web -n shop
+    karpenter-check why pod web -f dump.json -o json
+
+    The answer never promises that a pod will be scheduled: what a cloud has to sell is in no object of a cluster.
+
+    Exit codes: 0 answered, 1 could not look, 2 wrong usage, unreadable input or no such pod, 3 no Karpenter there.
+    """  # noqa: D301  click reads \b as "do not wrap"
+    from karpenter_check.cli.why_pod import Options, why_pod  # noqa: PLC0415  --help must not wait for all that an answer needs
+
+    why_pod(Options(**options))
