@@ -67,6 +67,12 @@ def test_every_fault_is_found_and_nothing_else(recorded: Recorded) -> None:
         (Severity.HIGH, "node-ttl-death", SHORTLIVED, "shortlived", "drain-hangs"),
         (Severity.HIGH, "nominated-pod-failure", GHOST, "idle", "other_scheduler"),
         (Severity.HIGH, "nominated-pod-failure", a_deployment("guarded-app"), "guarded", "not_initialized"),
+        (Severity.HIGH, "pod-fits-no-nodepool", a_deployment("broken-app"), "", "mixed"),
+        (Severity.HIGH, "pod-fits-no-nodepool", a_deployment("huge"), "", "mixed"),
+        (Severity.HIGH, "pod-fits-no-nodepool", a_deployment("tiny-app"), "", "mixed"),
+        (Severity.HIGH, "pod-fits-no-nodepool", a_deployment("typo"), "", "label:workload-class"),
+        (Severity.HIGH, "pod-fits-no-nodepool", a_deployment("windowsy"), "", "label:kubernetes.io/os"),
+        (Severity.HIGH, "pod-fits-no-nodepool", a_deployment("wrongzone"), "", "unproven"),
         (Severity.MEDIUM, "node-expiry-herd", a_deployment("ephemeral"), "shortlived", "replicas"),
         (Severity.LOW, "daemonset-overhead-wasted", ZONE_AGENT, "batch-spot", "counted-not-running"),
         (Severity.LOW, "daemonset-overhead-wasted", ZONE_AGENT, "frozen", "counted-not-running"),
@@ -126,6 +132,23 @@ def test_the_pod_that_waits_for_a_node_with_a_startup_taint_names_the_taint(reco
     )
 
 
+def test_the_pods_that_fit_no_nodepool_name_each_its_own_reason(recorded: Recorded) -> None:
+    told = {
+        result.finding.owner.name: (result.finding.message, [str(blame.object) for blame in result.finding.blames])
+        for result in recorded("faults").results
+        if result.rule.slug == "pod-fits-no-nodepool"
+    }
+
+    assert told == {
+        "broken-app": ("none of 13 NodePools takes it", ["NodePool broken"]),
+        "huge": ("none of 13 NodePools takes it", ["NodePool general"]),
+        "tiny-app": ("none of 13 NodePools takes it", ["NodePool tiny"]),
+        "typo": ("no NodePool offers workload-class In [web]", []),
+        "windowsy": ("no NodePool offers kubernetes.io/os In [windows]", []),
+        "wrongzone": ("Karpenter finds no instance type for it; the NodePools alone do not prove why (not proven)", []),
+    }
+
+
 def test_the_daemonset_that_is_counted_everywhere_tells_what_it_costs(recorded: Recorded) -> None:
     found = [entry.finding for entry in recorded("faults").results if entry.rule.slug == "daemonset-overhead-wasted"]
 
@@ -180,5 +203,11 @@ def test_beside_the_runaway_only_what_was_done_to_the_cluster_is_found(recorded:
         (Severity.HIGH, "daemonset-nodepool-mismatch", BINPACKING, "general", "label:binpacking"),
         (Severity.HIGH, "nominated-pod-failure", a_deployment("nominal-app"), "nominal", "preempted"),
         (Severity.MEDIUM, "node-expiry-herd", a_deployment("ephemeral"), "shortlived", "replicas"),
+        (Severity.LOW, "pod-fits-no-nodepool", a_deployment("broken-app"), "", "mixed"),
+        (Severity.LOW, "pod-fits-no-nodepool", a_deployment("huge"), "", "mixed"),
+        (Severity.LOW, "pod-fits-no-nodepool", a_deployment("tiny-app"), "", "mixed"),
+        (Severity.LOW, "pod-fits-no-nodepool", a_deployment("typo"), "", "label:workload-class"),
+        (Severity.LOW, "pod-fits-no-nodepool", a_deployment("windowsy"), "", "label:kubernetes.io/os"),
+        (Severity.LOW, "pod-fits-no-nodepool", a_deployment("wrongzone"), "", "unproven"),
         (Severity.INFO, "node-ttl-death", SHORTLIVED, "shortlived", "expired"),
     ]
