@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 from karpenter_check.scheduling.labels import Provider
@@ -9,7 +10,7 @@ from karpenter_check.scheduling.overhead import Overhead, overheads
 from karpenter_check.scheduling.refusal import Refusal
 from karpenter_check.scheduling.requirements import Requirements
 from karpenter_check.snapshot import DaemonSet, Ref, Version
-from karpenter_check.snapshot.pod_object import ContainerPort
+from karpenter_check.snapshot.pod_object import ContainerPort, PodResourceClaim
 from karpenter_check.snapshot.workload import DaemonSetSpec, PodTemplate
 from tests.build import a_cluster, a_daemonset, a_node, a_nodepool, a_pod, a_pod_spec, a_term
 
@@ -76,6 +77,16 @@ def test_the_version_tells_which_terms_are_tried(version: Version | None, counte
     logs = a_daemonset("logs", terms=[a_term("team In z"), a_term("kubernetes.io/arch In amd64")])
 
     assert overheads(a_cluster(a_nodepool(), logs, version=version))["default"].daemonsets == counted
+
+
+def test_a_daemonset_that_claims_devices_is_left_out() -> None:
+    spec = a_pod_spec(tolerations=["*"])
+    claiming = msgspec.structs.replace(spec, resource_claims=(PodResourceClaim("gpu"),))
+    cluster = a_cluster(
+        a_nodepool(), DaemonSet(a_daemonset("drivers").metadata, DaemonSetSpec(PodTemplate(claiming))), version=Version(1, 13)
+    )
+
+    assert overheads(cluster) == {"default": Overhead((), {"pods": 0}, ())}
 
 
 def test_from_the_newest_pod_on_what_it_asks_is_kept() -> None:
