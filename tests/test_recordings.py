@@ -73,6 +73,7 @@ def test_every_fault_is_found_and_nothing_else(recorded: Recorded) -> None:
         (Severity.HIGH, "pod-fits-no-nodepool", a_deployment("typo"), "", "label:workload-class"),
         (Severity.HIGH, "pod-fits-no-nodepool", a_deployment("windowsy"), "", "label:kubernetes.io/os"),
         (Severity.HIGH, "pod-fits-no-nodepool", a_deployment("wrongzone"), "", "unproven"),
+        (Severity.HIGH, "pod-ignored-by-karpenter", a_deployment("legacy"), "", "label:karpenter.sh/provisioner-name"),
         (Severity.MEDIUM, "node-expiry-herd", a_deployment("ephemeral"), "shortlived", "replicas"),
         (Severity.LOW, "daemonset-overhead-wasted", ZONE_AGENT, "batch-spot", "counted-not-running"),
         (Severity.LOW, "daemonset-overhead-wasted", ZONE_AGENT, "frozen", "counted-not-running"),
@@ -209,5 +210,6 @@ def test_beside_the_runaway_only_what_was_done_to_the_cluster_is_found(recorded:
         (Severity.LOW, "pod-fits-no-nodepool", a_deployment("typo"), "", "label:workload-class"),
         (Severity.LOW, "pod-fits-no-nodepool", a_deployment("windowsy"), "", "label:kubernetes.io/os"),
         (Severity.LOW, "pod-fits-no-nodepool", a_deployment("wrongzone"), "", "unproven"),
+        (Severity.LOW, "pod-ignored-by-karpenter", a_deployment("legacy"), "", "label:karpenter.sh/provisioner-name"),
         (Severity.INFO, "node-ttl-death", SHORTLIVED, "shortlived", "expired"),
     ]
