@@ -9,7 +9,7 @@ from msgspec.structs import replace as with_fields
 from karpenter_check.finding import Fix
 from karpenter_check.scan import Report
 
-_OURS = "karpenter-check scan"
+_OURS = ("karpenter-check scan", "karpenter-check why pod")
 
 
 def addressed(report: Report, kubeconfig: Path | None, context: str | None, *, files: bool) -> Report:
@@ -23,8 +23,8 @@ def addressed(report: Report, kubeconfig: Path | None, context: str | None, *, f
 
     def meant(fix: Fix) -> Fix:
         if files and fix.command.startswith(_OURS):
-            return with_fields(fix, command="", text="take the input anew, and scan it")
-        for program in ("kubectl", _OURS):
+            return with_fields(fix, command="", text="take the input anew, and look at it again")
+        for program in ("kubectl", *_OURS):
             if fix.command.startswith(f"{program} "):
                 return (
                     with_fields(fix, command=f"{program} {shlex.join(where)}{fix.command.removeprefix(program)}") if where else fix

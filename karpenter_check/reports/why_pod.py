@@ -24,8 +24,8 @@ from karpenter_check.why.pod import Conclusion, PodAnswer, Said
 SCHEMA = "karpenter-check/why-pod/v1"
 _INDENT = 10
 _MARKS = {Answer.TAKES: "✓", Answer.REFUSES: "✗", Answer.UNPROVEN: "?"}
-_LONGEST_NAME = 20
-"""Of a NodePool, beside which its answer still has room."""
+_NARROWEST = 30
+"""Columns that an answer needs beside its NodePool's name; with less it stands below."""
 _LONGEST_SAID = 150
 _TAINT = "did not tolerate taint"
 """How Karpenter begins what it says of a NodePool whose taint keeps the pod off."""
@@ -38,7 +38,7 @@ def render_why_pod(snapshot: Snapshot, answer: PodAnswer, *, width: int, color: 
         file=out, width=width, force_terminal=color, color_system="truecolor" if color else None, no_color=not color,
         highlight=False, markup=False, emoji=False, legacy_windows=False,
     )  # fmt: skip
-    for line in _lines(snapshot, answer):
+    for line in _lines(snapshot, answer, width):
         print_line(console, line, width)
     return "\n".join(line.rstrip() for line in out.getvalue().split("\n"))
 
@@ -49,14 +49,14 @@ def _headed(heading: str, *texts: str, style: str = "") -> Iterator[Line]:
         yield Line([Text(printable(text), style)], f"{heading if place == 0 else '':{_INDENT}}")
 
 
-def _lines(snapshot: Snapshot, answer: PodAnswer) -> Iterator[Line]:
+def _lines(snapshot: Snapshot, answer: PodAnswer, width: int) -> Iterator[Line]:
     yield from _headed("WHAT", _what(snapshot, answer))
     asked = ", ".join(f"{shown(name, amount)} {name}" for name, amount in answer.pod.shape.requests.items() if amount)
     yield from _headed("ASKS", "; ".join(part for part in (asked or "nothing", " or ".join(answer.asks)) if part))
     if answer.ignored:
         yield from _headed("IGNORED", f"Karpenter does not look at it: {answer.ignored.said}", style="bold")
     yield from _headed("POOLS", _conclusion(answer), style="bold")
-    yield from _pools(answer)
+    yield from _pools(answer, width)
     yield from _headed("NODES", *_nodes(answer))
     if answer.nomination:
         yield from _headed("NOMINATED", answer.nomination)
@@ -109,14 +109,17 @@ def _count(answer: PodAnswer, of: Answer) -> int:
     return sum(verdict.answer is of for verdict in answer.nodepools)
 
 
-def _pools(answer: PodAnswer) -> Iterator[Line]:
-    """A line for each NodePool; where names are long, what it says stands on the next one."""
+def _pools(answer: PodAnswer, width: int) -> Iterator[Line]:
+    """A line for each NodePool; where there is no room beside its name, what it says stands on the next one."""
     longest = max((len(printable(verdict.nodepool)) for verdict in answer.nodepools), default=0)
     for verdict in answer.nodepools:
         head = f"{'':{_INDENT}}{_MARKS[verdict.answer]} {printable(verdict.nodepool):{longest}}  "
-        yield Line(
-            [Text(printable(_verdict(answer, verdict)))], head, " " * (len(head) if longest <= _LONGEST_NAME else _INDENT + 4)
-        )
+        text = Text(printable(_verdict(answer, verdict)))
+        if width - len(head) >= _NARROWEST:
+            yield Line([text], head, " " * len(head))
+        else:
+            yield Line([Text()], head.rstrip())
+            yield Line([text], " " * (_INDENT + 2), " " * (_INDENT + 2))
 
 
 def _verdict(answer: PodAnswer, verdict: Verdict) -> str:

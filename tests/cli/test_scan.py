@@ -231,7 +231,7 @@ def test_a_scan_of_files_does_not_tell_to_verify_it_in_the_current_cluster() -> 
         step for finding in msgspec.json.decode(result.stdout)["findings"] for step in finding["fix"] if step["step"] == "verify"
     ]
 
-    assert steps == [{"step": "verify", "text": "take the input anew, and scan it"}] * 10
+    assert steps == [{"step": "verify", "text": "take the input anew, and look at it again"}] * 10
 
 
 def test_a_version_that_the_input_contradicts_is_told() -> None:
