@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from karpenter_check.finding import Blame, Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, clip
 from karpenter_check.rule import rule
@@ -27,16 +28,27 @@ _FRESH = timedelta(minutes=15)
 _NEAREST = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Case:
-    """What the NodePools answer to one shape of pod."""
+    """What the NodePools answer to one shape of pod, and the nodes."""
 
+    snapshot: Snapshot
+    shape: PodShape
     verdicts: Sequence[Verdict]
     cause: str
-    fits: bool
-    """Whether Karpenter would place it on a node that is there."""
-    stranger: str
-    """A node that is not Karpenter's and that admits it, by labels and taints; else empty."""
+
+    @cached_property
+    def fits(self) -> bool:
+        """Whether Karpenter would place it on a node that is there."""
+        return any(not refusals_of_existing(self.shape, existing) for existing in existing_nodes(self.snapshot))
+
+    @cached_property
+    def stranger(self) -> str:
+        """A node that is not Karpenter's and that admits it, by labels and taints; else empty."""
+        selector, affinity = self.shape.node_selector, self.shape.node_affinity
+        foreign = (node for node in self.snapshot.nodes if not node.nodepool and node.name not in self.snapshot.nodeclaim_of_node)
+        admitted = (node.name for node in foreign if not label_mismatch(selector, affinity, node))
+        return next((name for name in admitted if not any(repelled(self.shape, self.snapshot.nodes_by_name[name]))), "")
 
     @property
     def own(self) -> Sequence[Verdict]:
@@ -79,7 +91,10 @@ def pod_fits_no_nodepool(
         since = _since(pod)
         if since is None or snapshot.taken_at - since < warn_after or ignored(snapshot, pod):
             continue
-        case = cases[pod.shape] = cases.get(pod.shape) or _case(snapshot, pod.shape)
+        if pod.shape not in cases:
+            answers = verdicts(snapshot, pod.shape)
+            cases[pod.shape] = _Case(snapshot, pod.shape, answers, _cause(answers))
+        case = cases[pod.shape]
         word = _last_word(snapshot, pod)
         if any(entry.answer is Answer.TAKES for entry in case.verdicts) or (word and word.reason == "Nominated"):
             continue  # it has a node, or will have one; if it never comes there, that is another rule's
@@ -96,22 +111,6 @@ def _since(pod: Pod) -> datetime | None:
     if not pod.unschedulable or not pod.active or pod.scheduler_name == "fargate-scheduler" or pod.scheduled is None:
         return None
     return pod.scheduled.last_transition_time or pod.metadata.creation_timestamp
-
-
-def _case(snapshot: Snapshot, shape: PodShape) -> _Case:
-    answers = verdicts(snapshot, shape)
-    strangers = (node for node in snapshot.nodes if not node.nodepool and node.name not in snapshot.nodeclaim_of_node)
-    admitted = (
-        node.name
-        for node in strangers
-        if not label_mismatch(shape.node_selector, shape.node_affinity, node) and not any(repelled(shape, node))
-    )
-    return _Case(
-        answers,
-        _cause(answers),
-        any(not refusals_of_existing(shape, existing) for existing in existing_nodes(snapshot)),
-        next(admitted, ""),
-    )
 
 
 def _cause(answers: Sequence[Verdict]) -> str:
