@@ -11,7 +11,8 @@ def _address(port: ContainerPort) -> IPv4Address | IPv6Address | None:
         address = ip_address(port.host_ip or "0.0.0.0")  # noqa: S104  an address in a pod's spec, nothing binds to it
     except ValueError:
         return None
-    return None if address.is_unspecified else address
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return None if address.is_unspecified else mapped or address
 
 
 def clash(one: ContainerPort, other: ContainerPort) -> bool:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from karpenter_check.scheduling.refusal import UntoleratedTaint
+from karpenter_check.scheduling.requirement import atoi
 from karpenter_check.snapshot.node import Taint
 from karpenter_check.snapshot.pod_object import Toleration
 
@@ -21,8 +22,8 @@ def tolerates(toleration: Toleration, taint: Taint) -> bool:
         case "Exists":
             return True
         case "Lt" | "Gt" if _INTEGER.fullmatch(toleration.value) and _INTEGER.fullmatch(taint.value):
-            difference = int(taint.value) - int(toleration.value)
-            return difference < 0 if toleration.operator == "Lt" else difference > 0
+            asked, has = atoi(toleration.value), atoi(taint.value)
+            return asked is not None and has is not None and (has < asked if toleration.operator == "Lt" else has > asked)
         case _:
             return False
 

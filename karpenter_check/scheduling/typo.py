@@ -16,7 +16,7 @@ def _name(key: str) -> str:
 def probably_meant(key: str, declared: Collection[str], well_known: Collection[str] = ()) -> str:
     """The key that an undefined one is a slip of, those that are declared before those that Karpenter knows; else empty.
 
-    The same name in another domain, a key that it is a part of, or one that differs by a letter or two. Karpenter's own hint has
+    The same name in another domain, a key that it is a part of (the shortest), or one that differs by a letter or two. Karpenter's own hint has
     the first two, over a set without an order (`pkg/scheduling/requirements.go:labelHint`, 1.13).
     """
     return _meant(key, frozenset(declared)) or _meant(key, frozenset(well_known))
@@ -24,12 +24,12 @@ def probably_meant(key: str, declared: Collection[str], well_known: Collection[s
 
 @lru_cache(maxsize=4096)
 def _meant(key: str, known: frozenset[str]) -> str:
-    others = sorted(known - {key})
+    others = sorted(known - {key}, key=lambda other: (len(other), other))
     for other in others:
-        if _name(other) == _name(key):
+        if _name(key) and _name(other) == _name(key):
             return other
     for other in others:
-        if len(key) >= _SHORTEST and (key in other or (_name(key) != key and other.endswith(_name(key)))):
+        if len(key) >= _SHORTEST and key in other:
             return other
     if close := get_close_matches(key, others, n=1, cutoff=_ALIKE):
         return close[0]

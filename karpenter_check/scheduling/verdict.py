@@ -77,7 +77,7 @@ class _Judge:
 
     def _verdict(self, shape: PodShape, nodepool: NodePool) -> Verdict:
         template, overhead = nodepool_templates(self._snapshot)[nodepool.name], overheads(self._snapshot)[nodepool.name]
-        labels, asked = _label_refusals(shape, template)
+        labels, admitted = _label_refusals(shape, template)
         needed = self._needed(shape, overhead)
         hindrances = (
             *unavailable(self._snapshot)[nodepool.name],
@@ -87,15 +87,15 @@ class _Judge:
             *_ports_taken(shape, overhead),
         )
         if hindrances:
-            return Verdict(nodepool.name, Answer.REFUSES, hindrances, certain=all(self._sure(entry) for entry in hindrances))
+            return Verdict(nodepool.name, Answer.REFUSES, hindrances, certain=any(self._sure(entry) for entry in hindrances))
         if shape.neighbours:
             return Verdict(nodepool.name, Answer.UNPROVEN, because=f"its {' and '.join(shape.neighbours)} is not judged here")
         needed = total((shape.requests, overhead.requests, {"pods": 1000}))
         for claim in self._owned.get(nodepool.name, ()):
-            if _holds(claim, nodepool, template, asked, needed):
+            if any(_holds(claim, nodepool, template, asked, needed) for asked in admitted):
                 bought = claim.metadata.labels.get(INSTANCE_TYPE) or f"what became {claim.name}"
                 return Verdict(nodepool.name, Answer.TAKES, because=f"it has bought {bought}, which holds it")
-        chosen = " and ".join(str(entry) for entry in asked.by_key.values() if entry.key in template.provider.well_known)
+        chosen = " and ".join(str(entry) for entry in admitted[0].by_key.values() if entry.key in template.provider.well_known)
         because = f"no object shows that it can buy {chosen or f'a node for {_size(shape.requests)}'}"
         return Verdict(nodepool.name, Answer.UNPROVEN, because=because)
 
@@ -123,12 +123,12 @@ def verdicts(snapshot: Snapshot, shape: PodShape) -> Sequence[Verdict]:
     return _judge(snapshot).verdicts(shape)
 
 
-def _label_refusals(shape: PodShape, template: NodeTemplate) -> tuple[tuple[Refusal, ...], Requirements]:
-    """Why the template's labels do not do, by the term that comes nearest, and what that term asks; nothing if one does."""
+def _label_refusals(shape: PodShape, template: NodeTemplate) -> tuple[tuple[Refusal, ...], Sequence[Requirements]]:
+    """Why the template's labels do not do, by the term that comes nearest, or nothing; and what the terms ask that it admits."""
     answers = [
         (tuple(template.requirements.refusals(asked, template.provider)), asked) for asked in alternatives(shape, template.provider)
     ]
-    return min(answers, key=lambda answer: len(answer[0]))
+    return min(answers, key=lambda answer: len(answer[0]))[0], [asked for refused, asked in answers if not refused]
 
 
 def _ports_taken(shape: PodShape, overhead: Overhead) -> Iterator[HostPortTaken]:
@@ -161,7 +161,8 @@ def _holds(claim: NodeClaim, nodepool: NodePool, template: NodeTemplate, asked: 
         Requirement.of(provider.normalize(key), "In", (value,)) for key, value in claim.metadata.labels.items()
     )
     well_known = Requirements({key: entry for key, entry in asked.by_key.items() if key in provider.well_known})
-    has, capacity = amounts(claim.status.allocatable), amounts(claim.status.capacity)
+    has = amounts(claim.status.allocatable)
+    capacity = {**has, **amounts(claim.status.capacity)}
     return (
         all(has.get(name, 0) >= amount for name, amount in needed.items())
         and all(capacity.get(name, 0) <= limit - used for name, (limit, used) in remaining(nodepool).items() if name != "nodes")

@@ -6,8 +6,8 @@ from karpenter_check.snapshot.metadata import condition
 from karpenter_check.snapshot.pod_object import Container, PodSpec, PodStatus
 from karpenter_check.snapshot.quantity import Milli, amounts, total
 
-_OF_WHOLE_PODS = ("cpu", "memory", "hugepages-")
-"""What a pod may ask for as a whole (`supportedPodLevelResources`)."""
+_OF_WHOLE_PODS = frozenset({"cpu", "memory"})
+"""What a pod may ask for as a whole (`supportedPodLevelResources`), huge pages beside."""
 
 
 def _largest(*lists: Milli) -> dict[str, int]:
@@ -52,7 +52,7 @@ def effective_requests(spec: PodSpec, *, limits_as_requests: bool = False, statu
     larger = _largest(running, peak)
     if spec.resources:
         whole = amounts(spec.resources.requests)
-        larger |= {name: amount for name, amount in whole.items() if name.startswith(_OF_WHOLE_PODS)}
+        larger |= {name: amount for name, amount in whole.items() if name in _OF_WHOLE_PODS or name.startswith("hugepages-")}
     return total((larger, amounts(spec.overhead)))
 
 

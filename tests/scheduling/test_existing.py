@@ -117,5 +117,5 @@ def test_initialized_nodes_come_first_then_names() -> None:
         ("cni:NoExecute", None, False),
     ],
 )
-def test_known_ephemeral_taints_are_karpenters(taint: str, version: Version | None, ephemeral: bool) -> None:
+def test_known_ephemeral_taints_are_karpenters(taint: str, version: Version | None, *, ephemeral: bool) -> None:
     assert known_ephemeral(a_taint(taint), version) == ephemeral

@@ -48,3 +48,7 @@ def test_every_taint_needs_some_toleration_whatever_its_effect() -> None:
         UntoleratedTaint(a_taint("d=1:NoSchedule")),
     ]
     assert list(untolerated(taints, [EVERYTHING])) == []
+
+
+def test_a_number_of_any_length_is_compared_or_is_none() -> None:
+    assert not tolerates(Toleration("a", "Gt", "1" + "0" * 4301), a_taint("a=1:NoSchedule"))

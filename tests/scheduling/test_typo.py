@@ -78,3 +78,11 @@ def test_what_was_meant_is_another_key_that_is_there_or_nothing(written: str, de
 
     assert not meant or meant in {*declared, *known} - {written}
     assert meant == probably_meant(written, declared[::-1], known[::-1])
+
+
+def test_a_short_name_hints_at_nothing_and_of_several_the_shortest_key_is_meant() -> None:
+    assert probably_meant("acme.io/e", (), {"karpenter.sh/capacity-type"}) == ""
+    assert probably_meant("acme.io/", (), {"karpenter.sh/capacity-type"}) == ""
+    assert probably_meant("capacity", (), {"karpenter.k8s.aws/capacity-reservation-id", "karpenter.sh/capacity-type"}) == (
+        "karpenter.sh/capacity-type"
+    )

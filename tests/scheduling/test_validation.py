@@ -164,7 +164,7 @@ def test_the_values_of_capacity_types_are_looked_at_since_1_5(version: Version |
         ("karpenter.k8s.aws/instance-new", None, False),
     ],
 )
-def test_a_label_is_restricted_as_its_version_has_it(key: str, version: Version | None, refused: bool) -> None:
+def test_a_label_is_restricted_as_its_version_has_it(key: str, version: Version | None, *, refused: bool) -> None:
     assert bool(violations(a_nodepool(labels={key: "a"}), version)) == refused
 
 

@@ -372,3 +372,21 @@ def test_each_shape_is_put_to_each_nodepool_once_however_many_pods_have_it(compa
 
     assert of_5000 == 100 * 50
     assert of_10_000 < 1.2 * of_5000
+
+
+def test_one_sure_hindrance_makes_a_refusal_certain() -> None:
+    pod = asking("example.com/team In a")
+    why = UntoleratedTaint(a_taint("gpu:NoSchedule")), undefined("example.com/team", "a")
+
+    assert answers(pod, a_nodepool(taints=["gpu:NoSchedule"]), version=V1_14) == [refused(*why, certain=True)]
+
+
+def test_what_was_bought_for_any_of_the_terms_shows_that_it_can_be_bought() -> None:
+    assert answers(asking(f"{ZONE} In b", f"{ZONE} In a"), a_nodepool(), bought()) == [TAKES]
+
+
+def test_a_claim_that_says_no_capacity_has_at_least_what_pods_may_have_of_it() -> None:
+    claim = bought()
+    silent = msgspec.structs.replace(claim, status=msgspec.structs.replace(claim.status, capacity={}))
+
+    assert answers(WEB, a_nodepool(limits={"cpu": "10"}, used={"cpu": "9"}), silent) == [IN_NO_OBJECT]
