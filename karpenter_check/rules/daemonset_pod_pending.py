@@ -7,7 +7,7 @@ keeps when it sizes a node, and never again.
 import json
 import shlex
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,6 +20,7 @@ from karpenter_check.scheduling.room import holds_room, occupants, room_on, take
 from karpenter_check.scheduling.uncounted import uncounted
 from karpenter_check.snapshot import DaemonSet, Kind, Node, NodeClaim, NodePool, Pod, Snapshot
 from karpenter_check.snapshot.duration import spoken
+from karpenter_check.snapshot.once import once
 from karpenter_check.snapshot.quantity import Milli, milli, shown
 
 CRITICAL_CLASS, CRITICAL_PRIORITY = "system-node-critical", 2_000_001_000
@@ -180,25 +181,31 @@ def _story(snapshot: Snapshot, daemonset: DaemonSet, pod: Pod, claim: NodeClaim,
     if sized and born and born > sized:
         if resource != "pods" and planned < asks:
             return "grown", f"NodeClaim {claim.name} was sized for {shown(resource, planned)} {resource} in all"
-        before = _before(snapshot, daemonset, pod).get(resource)
+        before = _before(snapshot, pod, sized).get(resource)
         if before is not None and before < asks:
             return "grown", f"older pods of the DaemonSet ask {shown(resource, before)}"
     return "room-taken", "Karpenter's reserve binds nobody: who comes first takes it"
 
 
-def _before(snapshot: Snapshot, daemonset: DaemonSet, pod: Pod) -> Milli:
-    """What the DaemonSet's pods of another revision ask, the oldest one's, if any is older than this pod."""
-    revision, born = pod.metadata.labels.get(REVISION_LABEL), pod.metadata.creation_timestamp
-    older = [
-        (created, other.metadata.name, other)
-        for other in snapshot.pods_of_daemonset.get(daemonset.metadata.uid, ())
-        if (created := other.metadata.creation_timestamp)
-        and born
-        and created < born
-        and other.active
-        and other.metadata.labels.get(REVISION_LABEL) != revision
-    ]
-    return min(older)[2].shape.requests if older else {}
+@once
+def _first_of_revisions(snapshot: Snapshot) -> Mapping[str, Mapping[str, tuple[datetime, Pod]]]:
+    """The oldest pod of each revision of each DaemonSet, by the DaemonSet's UID and the revision."""
+    found: dict[str, dict[str, tuple[datetime, Pod]]] = defaultdict(dict)
+    for uid, pods in snapshot.pods_of_daemonset.items():
+        for pod in pods:
+            born, revision = pod.metadata.creation_timestamp, pod.metadata.labels.get(REVISION_LABEL, "")
+            if born and pod.active and (revision not in found[uid] or born < found[uid][revision][0]):
+                found[uid][revision] = born, pod
+    return found
+
+
+def _before(snapshot: Snapshot, pod: Pod, sized: datetime) -> Milli:
+    """What the DaemonSet asked when the node was sized: what the newest revision of that time does, if it is not the pod's."""
+    first, revision = _first_of_revisions(snapshot)[pod.daemonset_uid], pod.metadata.labels.get(REVISION_LABEL, "")
+    earlier = [(born, other) for born, other in first.values() if born <= sized]
+    if not earlier or (revision in first and first[revision][0] <= sized):
+        return {}
+    return max(earlier, key=lambda entry: entry[0])[1].shape.requests
 
 
 def _finding(snapshot: Snapshot, daemonset: DaemonSet, nodepool: NodePool, cause: str, waiting: Sequence[_Waiting]) -> Finding:

@@ -151,6 +151,16 @@ def test_a_pod_as_old_as_its_node_has_not_grown() -> None:
     assert causes(cluster) == ["room-taken"]
 
 
+def test_a_daemonset_that_had_grown_before_its_node_was_bought_has_not_grown_since() -> None:
+    agent = an_agent()
+    smaller = a_pod("agent-0", on="n2", of=an_agent(cpu="100m"), age="3h", labels={"controller-revision-hash": "old"})
+    larger = a_pod("agent-2", on="n2", of=agent, age="2h")
+    nodes = (a_full_node(), a_full_node("n2"))
+    cluster = a_cluster(*nodes, agent, a_deployment("web"), smaller, larger, a_waiting_pod(agent), a_taker())
+
+    assert causes(cluster) == ["room-taken"]
+
+
 def test_pods_that_took_a_daemonsets_room_are_found() -> None:
     (finding,) = found(a_full_cluster(an_agent()))
 
