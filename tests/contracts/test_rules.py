@@ -182,6 +182,6 @@ def own_commands(rule: AnyRule, recorded: Recorded) -> Iterator[str]:
 def test_every_command_of_ours_that_is_recommended_exists(rule: AnyRule, recorded: Recorded) -> None:
     commands = list(dict.fromkeys(own_commands(rule, recorded)))
     contexts = [parse(shlex.split(command)[1:]) for command in commands]
-    named = {slug for context in contexts for option in ("select", "ignore") for slug in context.params[option]}
+    named = {slug for context in contexts for option in ("select", "ignore") for slug in context.params.get(option, ())}
 
     assert (len(commands) > 1, named) == (True, {rule.slug})
