@@ -10,7 +10,7 @@ from functools import cached_property
 
 from karpenter_check.scheduling.daemonset import daemonset_pod
 from karpenter_check.scheduling.labels import HOSTNAME, Provider, provider_of
-from karpenter_check.scheduling.pod import alternatives, pod_requirements
+from karpenter_check.scheduling.pod import pod_requirements, rounds
 from karpenter_check.scheduling.refusal import Refusal
 from karpenter_check.scheduling.requirement import Requirement
 from karpenter_check.scheduling.requirements import Requirements
@@ -139,10 +139,11 @@ def refusals_of_existing(shape: PodShape, existing: ExistingNode) -> tuple[Refus
     """Why Karpenter would not place the pod on the node; empty if it would: volumes, host ports and the pods around it apart.
 
     Room is looked at only where taints and labels let the pod come.
-    Labels that are not there are not there: a real node gets no benefit of the doubt. Required terms are tried one by one.
+    Labels that are not there are not there: a real node gets no benefit of the doubt. Required terms
+    and preferences are given up in Karpenter's order.
     """
     taints = tuple(untolerated(existing.taints, (*shape.tolerations, PREFER_NO_SCHEDULE)))
-    labels = min((tuple(existing.requirements.refusals(need, None)) for need in alternatives(shape, existing.provider)), key=len)
+    labels = min((tuple(existing.requirements.refusals(need, None)) for need, _ in rounds(shape, existing.provider)), key=len)
     if taints or labels:
         return (*taints, *labels)
     asked = {**shape.requests, "pods": 1000}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from karpenter_check.scheduling.requirement import Requirement
+from karpenter_check.scheduling.requirement import Requirement, atoi
 from karpenter_check.scheduling.taints import tolerates
 from karpenter_check.snapshot import Node
 from karpenter_check.snapshot.node import Taint
@@ -15,8 +15,15 @@ def _expression_matches(expression: NodeSelectorRequirement, labels: Mapping[str
     present = expression.key in labels
     if not present:
         return expression.operator in {"NotIn", "DoesNotExist"}
+    if expression.operator in {"Gt", "Lt"} and not _is_number(expression.values):
+        return False
     asked = Requirement.of(expression.key, expression.operator, expression.values)
     return asked.has_intersection(Requirement.of(expression.key, "In", (labels[expression.key],)))
+
+
+def _is_number(values: Sequence[str]) -> bool:
+    """Whether they are one operand that kube-scheduler compares with: digits, so no sign, within 64 bits."""
+    return len(values) == 1 and values[0].isascii() and values[0].isdigit() and atoi(values[0]) is not None
 
 
 def term_matches(term: NodeSelectorTerm, node: Node) -> bool:

@@ -29,8 +29,22 @@ def required_terms(shape: PodShape) -> tuple[NodeSelectorTerm, ...]:
 def alternatives(shape: PodShape, provider: Provider) -> Iterator[Requirements]:
     """What the pod strictly needs, one of these being enough: its nodeSelector with each required term in turn.
 
-    A term without expressions asks nothing here, though kube-scheduler matches it with no node. Preferences are left out: Karpenter
-    gives them up one by one before it gives up the pod (`provisioning/scheduling/preferences.go:Relax`, 1.13).
+    A term without expressions asks nothing here, though kube-scheduler matches it with no node.
     """
     for term in required_terms(shape) or (NodeSelectorTerm(),):
         yield pod_requirements(provider, shape.node_selector, (term,))
+
+
+def rounds(shape: PodShape, provider: Provider) -> Iterator[tuple[Requirements, bool]]:
+    """What Karpenter tries in turn until something takes the pod, and whether no preference is left in it.
+
+    It begins with the first required term and the heaviest preferred one. It gives up required terms first, all but the last, then
+    preferred ones, the heaviest first, and never goes back (`provisioning/scheduling/preferences.go:Relax`, 1.13).
+    """
+    *dropped, last = required_terms(shape) or (NodeSelectorTerm(),)
+    preferred = [term.preference for term in sorted(shape.node_affinity.preferred, key=lambda term: -term.weight)]
+    for term in dropped:
+        yield pod_requirements(provider, shape.node_selector, (term, *preferred[:1])), not preferred
+    for preference in preferred:
+        yield pod_requirements(provider, shape.node_selector, (last, preference)), False
+    yield pod_requirements(provider, shape.node_selector, (last,)), True

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
-_MAX_INT = (1 << 63) - 1
+_MIN_INT, _MAX_INT = -(1 << 63), (1 << 63) - 1
 _MOST_DIGITS = 19
 """Of a number within 64 bits."""
 
@@ -20,7 +20,17 @@ def atoi(text: str) -> int | None:
     if _INTEGER.fullmatch(text) is None or len(digits) > _MOST_DIGITS:
         return None
     number = int(digits or "0") * (-1 if text.startswith("-") else 1)
-    return number if -_MAX_INT - 1 <= number <= _MAX_INT else None
+    return number if _MIN_INT <= number <= _MAX_INT else None
+
+
+def _operand(text: str) -> int:
+    """The number of an operand as Karpenter reads it, who does not look at Atoi's error: 0 for no number, the nearest one within 64 bits."""
+    if _INTEGER.fullmatch(text) is None:
+        return 0
+    number = atoi(text)
+    if number is not None:
+        return number
+    return _MIN_INT if text.startswith("-") else _MAX_INT
 
 
 @dataclass(frozen=True)
@@ -37,9 +47,9 @@ class Requirement:
 
     @classmethod
     def of(cls, key: str, operator: str, values: Iterable[str] = (), min_values: int | None = None) -> "Requirement":
-        """The requirement as the API writes it. An operand that is no integer counts as 0, as in Karpenter."""
+        """The requirement as the API writes it. Operands that are no integers within 64 bits count as Karpenter counts them."""
         listed = tuple(values)
-        bound = (atoi(listed[0]) if listed else None) or 0
+        bound = _operand(listed[0]) if listed else 0
         match operator:
             case "In":
                 return cls(key, complement=False, values=frozenset(listed), min_values=min_values)
@@ -54,7 +64,13 @@ class Requirement:
             case "Gte":
                 return cls(key, complement=True, values=frozenset(), at_least=bound, min_values=min_values)
             case "Lt":
-                return cls(key, complement=True, values=frozenset(), at_most=bound - 1, min_values=min_values)
+                return cls(
+                    key,
+                    complement=True,
+                    values=frozenset(),
+                    at_most=bound - 1 if bound > _MIN_INT else _MAX_INT,
+                    min_values=min_values,
+                )
             case "Lte":
                 return cls(key, complement=True, values=frozenset(), at_most=bound, min_values=min_values)
             case _:

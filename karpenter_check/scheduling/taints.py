@@ -9,7 +9,7 @@ from karpenter_check.snapshot.node import Taint
 from karpenter_check.snapshot.pod_object import Toleration
 
 PREFER_NO_SCHEDULE = Toleration(operator="Exists", effect="PreferNoSchedule")
-_INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
+_INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 
 
 def tolerates(toleration: Toleration, taint: Taint) -> bool:

@@ -9,7 +9,7 @@ from karpenter_check.scheduling.host_ports import clash
 from karpenter_check.scheduling.labels import is_listed
 from karpenter_check.scheduling.nodepool import HostPortTaken, Unavailable, in_order, limits_reached, remaining, unavailable
 from karpenter_check.scheduling.overhead import Overhead, overheads
-from karpenter_check.scheduling.pod import alternatives
+from karpenter_check.scheduling.pod import alternatives, required_terms, rounds
 from karpenter_check.scheduling.refusal import Refusal, UndefinedLabel
 from karpenter_check.scheduling.requirement import Requirement
 from karpenter_check.scheduling.requirements import Requirements
@@ -61,6 +61,18 @@ class Verdict:
                 return f"not proven: {self.because}"
 
 
+@dataclass(frozen=True)
+class _Labels:
+    """What came of putting a pod's labels to a template, round by round."""
+
+    refusals: tuple[Refusal, ...]
+    """Of the round without preferences that came nearest; none where some round is admitted."""
+    admitted: Sequence[Requirements]
+    """What the admitted rounds ask."""
+    by_order: bool
+    """Whether it is refused only because Karpenter gave up a term that would have done before a preference that does not."""
+
+
 class _Judge:
     """The NodePools' answers; each shape is put to each NodePool once, however many pods have it."""
 
@@ -77,25 +89,29 @@ class _Judge:
 
     def _verdict(self, shape: PodShape, nodepool: NodePool) -> Verdict:
         template, overhead = nodepool_templates(self._snapshot)[nodepool.name], overheads(self._snapshot)[nodepool.name]
-        labels, admitted = _label_refusals(shape, template)
+        taints = tuple(untolerated(template.taints, (*shape.tolerations, PREFER_NO_SCHEDULE)))
+        preference_taints = any(untolerated(template.taints, shape.tolerations))
+        labels = _labels(shape, template, preference_taints=preference_taints)
         needed = self._needed(shape, overhead)
         hindrances = (
             *unavailable(self._snapshot)[nodepool.name],
             *limits_reached(nodepool, needed),
-            *untolerated(template.taints, (*shape.tolerations, PREFER_NO_SCHEDULE)),
-            *labels,
+            *taints,
+            *labels.refusals,
             *_ports_taken(shape, overhead),
         )
         if hindrances:
-            return Verdict(nodepool.name, Answer.REFUSES, hindrances, certain=any(self._sure(entry) for entry in hindrances))
+            return Verdict(nodepool.name, Answer.REFUSES, hindrances, certain=self._certain(hindrances, labels))
         if shape.neighbours:
             return Verdict(nodepool.name, Answer.UNPROVEN, because=f"its {' and '.join(shape.neighbours)} is not judged here")
         needed = total((shape.requests, overhead.requests, {"pods": 1000}))
         for claim in self._owned.get(nodepool.name, ()):
-            if any(_holds(claim, nodepool, template, asked, needed) for asked in admitted):
+            if any(_holds(claim, nodepool, template, asked, needed) for asked in labels.admitted):
                 bought = claim.metadata.labels.get(INSTANCE_TYPE) or f"what became {claim.name}"
                 return Verdict(nodepool.name, Answer.TAKES, because=f"it has bought {bought}, which holds it")
-        chosen = " and ".join(str(entry) for entry in admitted[0].by_key.values() if entry.key in template.provider.well_known)
+        chosen = " and ".join(
+            str(entry) for entry in labels.admitted[-1].by_key.values() if entry.key in template.provider.well_known
+        )
         because = f"no object shows that it can buy {chosen or f'a node for {_size(shape.requests)}'}"
         return Verdict(nodepool.name, Answer.UNPROVEN, because=because)
 
@@ -105,9 +121,14 @@ class _Judge:
         kept: Milli = overhead.requests if version is None or version < SIMULATES_LIFECYCLE_LABELS else {}
         return total((shape.requests, kept, {"pods": 1000, "nodes": 1000}))
 
-    def _sure(self, hindrance: Hindrance) -> bool:
-        undefined = isinstance(hindrance, UndefinedLabel) and "/" in hindrance.key
-        return not undefined or is_listed(self._snapshot.karpenter_version)
+    def _certain(self, hindrances: Sequence[Hindrance], labels: _Labels) -> bool:
+        """Whether one hindrance at least rests on objects alone. Which preferences Karpenter keeps is a setting (PREFERENCE_POLICY)."""
+        listed = is_listed(self._snapshot.karpenter_version)
+        return any(
+            not (isinstance(entry, UndefinedLabel) and "/" in entry.key and not listed)
+            and not (labels.by_order and entry in labels.refusals)
+            for entry in hindrances
+        )
 
 
 @once
@@ -118,17 +139,28 @@ def _judge(snapshot: Snapshot) -> _Judge:
 def verdicts(snapshot: Snapshot, shape: PodShape) -> Sequence[Verdict]:
     """What each NodePool answers to pods of that shape, in Karpenter's order (`provisioning/scheduling/nodeclaim.go:CanAdd`, 1.13).
 
-    The required terms are tried one by one; preferences and PreferNoSchedule taints stop nothing, since Karpenter gives them up.
+    Required terms, preferences and PreferNoSchedule taints are given up in Karpenter's order.
     """
     return _judge(snapshot).verdicts(shape)
 
 
-def _label_refusals(shape: PodShape, template: NodeTemplate) -> tuple[tuple[Refusal, ...], Sequence[Requirements]]:
-    """Why the template's labels do not do, by the term that comes nearest, or nothing; and what the terms ask that it admits."""
-    answers = [
-        (tuple(template.requirements.refusals(asked, template.provider)), asked) for asked in alternatives(shape, template.provider)
+def _labels(shape: PodShape, template: NodeTemplate, *, preference_taints: bool) -> _Labels:
+    """Put the pod's labels to the template as Karpenter does; untolerated PreferNoSchedule taints are the last thing that it gives up."""
+    tried = [
+        (tuple(template.requirements.refusals(asked, template.provider)), asked, strict)
+        for asked, strict in rounds(shape, template.provider)
     ]
-    return min(answers, key=lambda answer: len(answer[0]))[0], [asked for refused, asked in answers if not refused]
+    if preference_taints:
+        tried = tried[-1:]
+    admitted = [asked for refused, asked, _ in tried if not refused]
+    if admitted:
+        return _Labels((), admitted, by_order=False)
+    nearest = min((refused for refused, _, strict in tried if strict), key=len)
+    several = len(required_terms(shape)) > 1 and (preference_taints or bool(shape.node_affinity.preferred))
+    by_order = several and any(
+        not any(template.requirements.refusals(asked, template.provider)) for asked in alternatives(shape, template.provider)
+    )
+    return _Labels(nearest, (), by_order)
 
 
 def _ports_taken(shape: PodShape, overhead: Overhead) -> Iterator[HostPortTaken]:
