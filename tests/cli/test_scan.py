@@ -18,6 +18,7 @@ from karpenter_check.cli.scan_types import FORMATS, PROMETHEUS, SEVERITIES
 from karpenter_check.cli.selection import Selection
 from karpenter_check.finding import Finding, Occurrence, Ref, Severity
 from karpenter_check.reports import Format
+from karpenter_check.rules import every_rule
 from karpenter_check.rules.node_expiry_herd import node_expiry_herd
 from karpenter_check.scan import Report
 from karpenter_check.scan import Result as Judged
@@ -54,7 +55,7 @@ def test_the_demo_shows_findings_and_exits_0() -> None:
 
     assert result.exit_code == 0
     assert result.output.splitlines()[0].startswith(f"karpenter-check {__version__}, cluster demo, at 2026-11-21 08:17:14Z")
-    assert result.output.splitlines()[-1] == "5 high, 1 medium, 4 low; 6 of 6 rules checked"
+    assert result.output.splitlines()[-1] == "12 high, 1 medium, 4 low; 13 of 13 rules checked"
 
 
 def test_a_healthy_cluster_exits_0() -> None:
@@ -80,7 +81,7 @@ def test_min_severity_hides_but_does_not_change_the_exit_code() -> None:
     result = scan(*recording("faults"), "--min-severity", "critical")
 
     assert result.exit_code == 10
-    assert result.stdout.splitlines()[-1] == "no findings; 6 of 6 rules checked; 10 hidden by filters"
+    assert result.stdout.splitlines()[-1] == "no findings; 13 of 13 rules checked; 17 hidden by filters"
 
 
 def test_a_namespace_chooses_what_is_shown_and_counted() -> None:
@@ -122,7 +123,7 @@ def test_ignore_runs_all_others() -> None:
     result = scan(*recording("faults"), "--ignore", "node-ttl-death", "--ignore", "node-expiry-herd", "-o", "json")
 
     rules = [entry["rule"] for entry in msgspec.json.decode(result.stdout)["rules"]]
-    assert rules == ["daemonset-nodepool-mismatch", "daemonset-overhead-wasted", "node-reaping-nominated", "nominated-pod-failure"]
+    assert set(rules) == {rule.slug for rule in every_rule()} - {"node-ttl-death", "node-expiry-herd"}
 
 
 def test_what_kubectl_prints_gives_the_same_findings_as_the_lists() -> None:
@@ -136,10 +137,10 @@ def test_what_kubectl_prints_gives_the_same_findings_as_the_lists() -> None:
 
 
 def test_kinds_that_are_not_in_the_input_leave_their_rules_unchecked() -> None:
-    result = scan("-f", str(RECORDINGS / "faults" / "nodepools.json.gz"))
+    result = scan("-f", str(RECORDINGS / "faults" / "replicasets.json.gz"))
 
     assert result.exit_code == 1
-    assert result.stdout.splitlines()[-1] == "nothing was checked; 0 of 6 rules checked; 10 kinds not wholly seen"
+    assert result.stdout.splitlines()[-1] == "nothing was checked; 0 of 13 rules checked; 10 kinds not wholly seen"
 
 
 def without(kind: str, recorded: str = "healthy") -> bytes:
@@ -208,7 +209,7 @@ def test_all_namespaces_overrides_the_environment() -> None:
     environment = {"KARPENTER_CHECK_NAMESPACE": "observability", "KARPENTER_CHECK_OUTPUT": "jsonl"}
     reports = [scan(*recording("faults"), *arguments, environment=environment).stdout.splitlines() for arguments in ((), ("-A",))]
 
-    assert [len(report) - 1 for report in reports] == [4, 10]
+    assert [len(report) - 1 for report in reports] == [4, 17]
 
 
 def test_commands_are_meant_for_the_cluster_that_was_scanned(tmp_path: Path) -> None:
@@ -219,9 +220,8 @@ def test_commands_are_meant_for_the_cluster_that_was_scanned(tmp_path: Path) -> 
     commands = {step["command"] for step in fixes if "command" in step}
     where = f"--kubeconfig {kubeconfig} --context replay"
 
-    assert {
-        command for command in commands if not command.startswith((f"kubectl {where} ", f"karpenter-check scan {where} "))
-    } == set()
+    addressed = tuple(f"{program} {where} " for program in ("kubectl", "karpenter-check scan", "karpenter-check why pod"))
+    assert {command for command in commands if not command.startswith(addressed)} == set()
     assert f"kubectl {where} delete pod -n shop ghost-scheduled" in commands
 
 
@@ -231,7 +231,7 @@ def test_a_scan_of_files_does_not_tell_to_verify_it_in_the_current_cluster() -> 
         step for finding in msgspec.json.decode(result.stdout)["findings"] for step in finding["fix"] if step["step"] == "verify"
     ]
 
-    assert steps == [{"step": "verify", "text": "take the input anew, and look at it again"}] * 10
+    assert steps == [{"step": "verify", "text": "take the input anew, and look at it again"}] * 17
 
 
 def test_a_version_that_the_input_contradicts_is_told() -> None:
@@ -399,5 +399,5 @@ def test_input_without_a_time_leaves_what_judges_ages_unchecked() -> None:
     items = json.dumps({"kind": "List", "apiVersion": "v1", "items": [node, pod]}).encode()
     result = scan("-f", "-", "--complete", input=items)
 
-    assert result.stdout.splitlines()[-1] == "no findings; 1 of 6 rules checked"
+    assert result.stdout.splitlines()[-1] == "no findings; 3 of 13 rules checked"
     assert "node-ttl-death: nothing in the input carries a time, and it judges ages; --at TIME sets one" in result.stdout

@@ -59,6 +59,8 @@ def test_findings_are_counted_by_rule_severity_and_nodepool(recorded: Callable[[
         ("nominated-pod-failure", "high", "idle"): 1.0,
         ("nominated-pod-failure", "high", "guarded"): 1.0,
         ("node-reaping-nominated", "high", "idle"): 1.0,
+        ("pod-fits-no-nodepool", "high", ""): 6.0,
+        ("pod-ignored-by-karpenter", "high", ""): 1.0,
         ("node-expiry-herd", "medium", "shortlived"): 1.0,
         **{("daemonset-overhead-wasted", "low", pool): 1.0 for pool in ("batch-spot", "frozen", "idle", "tiny")},
     }
