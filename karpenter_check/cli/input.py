@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -104,6 +104,12 @@ class Source:
     at: datetime | None
     demo: bool
     karpenter_version: Version | None
+
+    @classmethod
+    def taken_from(cls, options: dict[str, Any]) -> "Source":
+        """These options, taken out of all that a command was called with."""
+        access = ClusterAccess(**{name: options.pop(name) for name in ClusterAccess.__annotations__})
+        return cls(access=access, **{name: options.pop(name) for name in cls.__annotations__ if name in options})
 
     def check(self, *, dry_run: bool = False) -> None:
         """Raises click.UsageError for options that do not go together."""

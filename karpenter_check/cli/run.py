@@ -4,7 +4,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from time import perf_counter
 
 import click
@@ -14,7 +13,7 @@ from karpenter_check.cli.choose import choose_rules, listed
 from karpenter_check.cli.commands import addressed
 from karpenter_check.cli.dry_run import dry_run, push_check
 from karpenter_check.cli.exits import Exit, exit_code
-from karpenter_check.cli.input import ClusterAccess, Refused, Source
+from karpenter_check.cli.input import Refused, Source
 from karpenter_check.cli.output import use_color, width, write
 from karpenter_check.cli.push import PushOptions, push_failure, push_report
 from karpenter_check.cli.said import Said
@@ -25,7 +24,7 @@ from karpenter_check.metrics.exposition import exposition
 from karpenter_check.metrics.gauges import Gauge, report_gauges
 from karpenter_check.reports import Format, render
 from karpenter_check.scan import Report, scan
-from karpenter_check.snapshot import Snapshot, Version
+from karpenter_check.snapshot import Snapshot
 from karpenter_check.snapshot.selector import LabelSelector
 
 _ANY_CLUSTER = "any"
@@ -36,17 +35,8 @@ _ANY_CLUSTER = "any"
 class Options:
     """What `karpenter-check scan` was called with."""
 
-    filenames: tuple[Path | None, ...]
-    complete: bool
-    at: datetime | None
-    demo: bool
-    kubeconfig: Path | None
-    context: str | None
-    as_user: str | None
-    as_groups: tuple[str, ...]
-    request_timeout: float
+    source: Source
     dry_run: bool
-    karpenter_version: Version | None
     select: tuple[str, ...]
     ignore: tuple[str, ...]
     namespaces: tuple[str, ...]
@@ -65,29 +55,6 @@ class Options:
     quiet: bool
     verbose: int
 
-    @property
-    def access(self) -> ClusterAccess:
-        """Which cluster, and as whom."""
-        return ClusterAccess(
-            kubeconfig=self.kubeconfig,
-            context=self.context,
-            as_user=self.as_user,
-            as_groups=self.as_groups,
-            request_timeout=self.request_timeout,
-        )
-
-    @property
-    def source(self) -> Source:
-        """Where the snapshot comes from."""
-        return Source(
-            access=self.access,
-            filenames=self.filenames,
-            complete=self.complete,
-            at=self.at,
-            demo=self.demo,
-            karpenter_version=self.karpenter_version,
-        )
-
 
 def run(options: Options, started: float) -> int:
     """Scan, and return the exit code. `started` is `perf_counter()` at the start. Raises click.ClickException where nothing can be judged."""
@@ -96,7 +63,7 @@ def run(options: Options, started: float) -> int:
     rules = choose_rules(options.select, options.ignore)
     if options.dry_run:
         target = push_check(options.push.target(_ANY_CLUSTER)) if options.push.push_gateway_url else None
-        return int(dry_run(options.access, strict=options.strict, push_target=target, push_required=options.push_required))
+        return int(dry_run(options.source.access, strict=options.strict, push_target=target, push_required=options.push_required))
     snapshot = _collected(options, said)
     gateway = options.push.target(snapshot.cluster) if options.push.push_gateway_url else None
     collected = perf_counter()
@@ -107,9 +74,10 @@ def run(options: Options, started: float) -> int:
         options.selector,
         frozenset(listed(options.nodepools)),
     )
+    access = options.source.access
     for unknown in selection.unknown(snapshot):
         said.warning(unknown)
-    counted = selection.apply(addressed(judged, options.access.kubeconfig, options.access.context, files=bool(options.filenames)))
+    counted = selection.apply(addressed(judged, access.kubeconfig, access.context, files=bool(options.source.filenames)))
     said.findings(counted)
     shown = at_least(counted, Severity(options.min_severity))
     outputs = options.outputs or (Output("table", None),)
@@ -123,7 +91,7 @@ def run(options: Options, started: float) -> int:
     for output in outputs:
         if output.form == PROMETHEUS:
             write(exposition(gauges), output.file)
-    fail_on = options.fail_on or ("none" if options.demo else "high")
+    fail_on = options.fail_on or ("none" if options.source.demo else "high")
     threshold = None if fail_on == "none" else Severity(fail_on)
     return int(exit_code(counted, fail_on=threshold, strict=options.strict, push_failed=options.push_required and not pushed))
 

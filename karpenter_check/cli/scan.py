@@ -76,7 +76,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     5 push failed and --push-required, 10 findings at or above --fail-on.
     """  # noqa: D301  click reads \b as "do not wrap"
     started = perf_counter()
+    from karpenter_check.cli.input import Source  # noqa: PLC0415  as below
     from karpenter_check.cli.push import PushOptions  # noqa: PLC0415  as below
     from karpenter_check.cli.run import Options, run  # noqa: PLC0415  --help must not wait for all that a scan needs
 
-    ctx.exit(run(Options(push=PushOptions.taken_from(options), **options), started))
+    ctx.exit(run(Options(source=Source.taken_from(options), push=PushOptions.taken_from(options), **options), started))

@@ -37,6 +37,7 @@ def pod(**options: Any) -> None:
 
     Exit codes: 0 answered, 1 could not look, 2 wrong usage, unreadable input or no such pod, 3 no Karpenter there.
     """  # noqa: D301  click reads \b as "do not wrap"
+    from karpenter_check.cli.input import Source  # noqa: PLC0415  as below
     from karpenter_check.cli.why_pod import Options, why_pod  # noqa: PLC0415  --help must not wait for all that an answer needs
 
-    why_pod(Options(**options))
+    why_pod(Options(source=Source.taken_from(options), **options))

@@ -1,16 +1,14 @@
 """One pod's answer: collect, ask, write."""
 
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
 
 from karpenter_check import __version__
 from karpenter_check.cli.exits import Exit
-from karpenter_check.cli.input import ClusterAccess, Refused, Source
+from karpenter_check.cli.input import Refused, Source
 from karpenter_check.cli.output import use_color, width, write_stdout
 from karpenter_check.cli.said import Said
 from karpenter_check.reports.why_pod import render_why_pod, render_why_pod_json
-from karpenter_check.snapshot import Kind, Snapshot, Version
+from karpenter_check.snapshot import Kind, Snapshot
 from karpenter_check.why.pod import PodAnswer
 from karpenter_check.why.pod import why_pod as answered
 from karpenter_check.why.subject import NotFound
@@ -22,16 +20,7 @@ class Options:
 
     name: str
     namespace: str | None
-    filenames: tuple[Path | None, ...]
-    complete: bool
-    at: datetime | None
-    demo: bool
-    kubeconfig: Path | None
-    context: str | None
-    as_user: str | None
-    as_groups: tuple[str, ...]
-    request_timeout: float
-    karpenter_version: Version | None
+    source: Source
     form: str
     color: str
     width: int | None
@@ -40,23 +29,8 @@ class Options:
 
 def why_pod(options: Options) -> None:
     """Write the answer to standard output. Raises click.ClickException where there is none."""
-    access = ClusterAccess(
-        kubeconfig=options.kubeconfig,
-        context=options.context,
-        as_user=options.as_user,
-        as_groups=options.as_groups,
-        request_timeout=options.request_timeout,
-    )
-    source = Source(
-        access=access,
-        filenames=options.filenames,
-        complete=options.complete,
-        at=options.at,
-        demo=options.demo,
-        karpenter_version=options.karpenter_version,
-    )
-    source.check()
-    snapshot = source.snapshot(Said(-1 if options.quiet else 0))
+    options.source.check()
+    snapshot = options.source.snapshot(Said(-1 if options.quiet else 0))
     answer = _answer(snapshot, options)
     if options.form == "json":
         write_stdout(render_why_pod_json(snapshot, answer, __version__))
