@@ -11,15 +11,15 @@ from karpenter_check.finding import Blame, Confidence, Evidence, Finding, Fix, I
 from karpenter_check.rule import rule
 from karpenter_check.scheduling.existing import existing_nodes, refusals_of_existing
 from karpenter_check.scheduling.ignored import ignored
+from karpenter_check.scheduling.last_word import karpenters_last_word
 from karpenter_check.scheduling.node import label_mismatch, repelled
 from karpenter_check.scheduling.nodepool import LimitReached
-from karpenter_check.scheduling.nomination import nominees, pod_ref
+from karpenter_check.scheduling.nomination import pod_ref
 from karpenter_check.scheduling.refusal import NoOverlap, UndefinedLabel
 from karpenter_check.scheduling.verdict import Answer, Verdict, verdicts
 from karpenter_check.snapshot import Kind, Pod, Snapshot
-from karpenter_check.snapshot.event import Event, by_karpenter
+from karpenter_check.snapshot.event import Event
 from karpenter_check.snapshot.node import NODEPOOL_LABEL
-from karpenter_check.snapshot.once import once
 from karpenter_check.snapshot.pod import PodShape
 
 _MIXED, _UNPROVEN = "mixed", "unproven"
@@ -95,7 +95,7 @@ def pod_fits_no_nodepool(
             answers = verdicts(snapshot, pod.shape)
             cases[pod.shape] = _Case(snapshot, pod.shape, answers, _cause(answers))
         case = cases[pod.shape]
-        word = _last_word(snapshot, pod)
+        word = karpenters_last_word(snapshot, pod)
         if any(entry.answer is Answer.TAKES for entry in case.verdicts) or (word and word.reason == "Nominated"):
             continue  # it has a node, or will have one; if it never comes there, that is another rule's
         said = word if word and word.last_seen and snapshot.taken_at - word.last_seen <= _FRESH else None
@@ -120,26 +120,6 @@ def _cause(answers: Sequence[Verdict]) -> str:
     ranks = {"label": 0, "taint": 1}
     common = frozenset.intersection(*(entry.causes for entry in answers))
     return min(common, key=lambda cause: (ranks.get(cause.partition(":")[0], 2), cause), default=_MIXED)
-
-
-@once
-def _refusals(snapshot: Snapshot) -> Mapping[str, Event]:
-    """Karpenter's latest `FailedScheduling` of each pod, by its UID."""
-    found: dict[str, Event] = {}
-    for event in snapshot.events_by_reason.get("FailedScheduling", ()):
-        known = found.get(event.involved_object.uid)
-        if by_karpenter(event) and event.last_seen and (known is None or not known.last_seen or event.last_seen > known.last_seen):
-            found[event.involved_object.uid] = event
-    return found
-
-
-def _last_word(snapshot: Snapshot, pod: Pod) -> Event | None:
-    """The latest that Karpenter said of the pod: `Nominated` or `FailedScheduling`."""
-    event, nominee = _refusals(snapshot).get(pod.metadata.uid), nominees(snapshot).get(pod.metadata.uid)
-    if event is None or nominee is None:
-        return event or (nominee.latest if nominee else None)
-    later = event.last_seen and nominee.latest.last_seen and event.last_seen > nominee.latest.last_seen
-    return event if later else nominee.latest
 
 
 def _finding(owner: Ref, cause: str, pods: Sequence[_Waiting]) -> Finding:

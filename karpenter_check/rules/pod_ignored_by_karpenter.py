@@ -2,7 +2,7 @@
 
 import shlex
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,11 +10,11 @@ from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, 
 from karpenter_check.rule import rule
 from karpenter_check.scheduling.ignored import Ignored, Reason, ignored
 from karpenter_check.scheduling.labels import HOSTNAME
+from karpenter_check.scheduling.last_word import is_later, karpenters_refusals
 from karpenter_check.scheduling.node import label_mismatch, repelled
 from karpenter_check.scheduling.nomination import nominees, pod_ref
 from karpenter_check.snapshot import Kind, Node, Pod, Snapshot
-from karpenter_check.snapshot.event import Event, by_karpenter
-from karpenter_check.snapshot.once import once
+from karpenter_check.snapshot.event import Event
 
 _FRESH = timedelta(minutes=15)
 """How old an event may be: Karpenter repeats it every five minutes as long as the pod waits."""
@@ -75,16 +75,12 @@ def _counts(snapshot: Snapshot, pod: Pod, why: Ignored, *, long: bool) -> bool:
         return long and not leaving  # victims that still make room
     if why.reason is Reason.VOLUME:
         nominee = nominees(snapshot).get(pod.metadata.uid)
-        return why.event is not None and _fresh(snapshot, why.event) and not (nominee and _later(nominee.latest, why.event))
+        return why.event is not None and _fresh(snapshot, why.event) and not (nominee and is_later(nominee.latest, why.event))
     return long or not why.deliberate
 
 
 def _fresh(snapshot: Snapshot, event: Event) -> bool:
     return event.last_seen is not None and snapshot.taken_at - event.last_seen <= _FRESH
-
-
-def _later(event: Event, other: Event) -> bool:
-    return bool(event.last_seen and other.last_seen and event.last_seen > other.last_seen)
 
 
 def _stranger(snapshot: Snapshot, pod: Pod, why: Ignored) -> str:
@@ -99,15 +95,10 @@ def _stranger(snapshot: Snapshot, pod: Pod, why: Ignored) -> str:
     return next((node.name for node in snapshot.nodes if admits(node)), "")
 
 
-@once
-def _events(snapshot: Snapshot) -> Mapping[str, Event]:
-    """Karpenter's latest fresh `FailedScheduling` of each pod, by its UID."""
-    found: dict[str, Event] = {}
-    for event in snapshot.events_by_reason.get("FailedScheduling", ()):
-        known = found.get(event.involved_object.uid)
-        if by_karpenter(event) and _fresh(snapshot, event) and (known is None or _later(event, known)):
-            found[event.involved_object.uid] = event
-    return found
+def _event(snapshot: Snapshot, pod: Pod) -> Event | None:
+    """Karpenter's latest `FailedScheduling` of the pod, if it is fresh."""
+    event = karpenters_refusals(snapshot).get(pod.metadata.uid)
+    return event if event and _fresh(snapshot, event) else None
 
 
 def _sure(snapshot: Snapshot, why: Ignored) -> bool:
@@ -117,8 +108,8 @@ def _sure(snapshot: Snapshot, why: Ignored) -> bool:
 
 def _finding(snapshot: Snapshot, owner: Ref, cause: str, pods: Sequence[_Waiting]) -> Finding:
     first = pods[0]
-    why, events = first.ignored, _events(snapshot)
-    event = next((found for entry in pods if (found := entry.ignored.event or events.get(entry.pod.metadata.uid))), None)
+    why = first.ignored
+    event = next((found for entry in pods if (found := entry.ignored.event or _event(snapshot, entry.pod))), None)
     severities = [entry.severity or Severity.HIGH for entry in pods]
     worst = min(severities, key=lambda severity: severity.rank)
     scope = f" -n {shlex.quote(owner.namespace)}" if owner.namespace else ""

@@ -1,14 +1,15 @@
 """Pending pods that Karpenter does not look at, and why."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from karpenter_check.scheduling.labels import Provider, provider_of
+from karpenter_check.scheduling.last_word import karpenters_refusals
 from karpenter_check.scheduling.pod import pod_requirements, required_terms
 from karpenter_check.scheduling.validation import requirement_violations
 from karpenter_check.snapshot import Pod, Snapshot
-from karpenter_check.snapshot.event import Event, by_karpenter
+from karpenter_check.snapshot.event import Event
 from karpenter_check.snapshot.node import NODEPOOL_LABEL
 from karpenter_check.snapshot.once import once
 from karpenter_check.snapshot.pod import PodShape
@@ -68,17 +69,10 @@ def _providers(snapshot: Snapshot) -> tuple[Provider, ...]:
     return tuple(provider_of(group) for group in sorted(groups)) or (provider_of(""),)
 
 
-@once
-def _about_claims(snapshot: Snapshot) -> Mapping[str, Event]:
-    """Karpenter's latest event about the volumes of each pod, by the pod's UID."""
-    found: dict[str, Event] = {}
-    for event in snapshot.events_by_reason.get("FailedScheduling", ()):
-        said = event.message.lower()
-        if by_karpenter(event) and any(word in said for word in _ABOUT_CLAIMS):
-            known = found.get(event.involved_object.uid)
-            if known is None or (event.last_seen or snapshot.taken_at) >= (known.last_seen or snapshot.taken_at):
-                found[event.involved_object.uid] = event
-    return found
+def _about_claims(snapshot: Snapshot, pod: Pod) -> Event | None:
+    """Karpenter's latest event about the pod, if it is about its volumes."""
+    event = karpenters_refusals(snapshot).get(pod.metadata.uid)
+    return event if event and any(word in event.message.lower() for word in _ABOUT_CLAIMS) else None
 
 
 class _Judge:
@@ -108,7 +102,7 @@ def ignored(snapshot: Snapshot, pod: Pod) -> Ignored | None:
     """
     if (found := _not_provisionable(snapshot, pod)) or (found := _judge(snapshot).refused(pod)):
         return found
-    event = _about_claims(snapshot).get(pod.metadata.uid) if pod.has_claims else None
+    event = _about_claims(snapshot, pod) if pod.has_claims else None
     return Ignored(Reason.VOLUME, "its volumes are not as Karpenter wants them", "spec.volumes", event=event) if event else None
 
 

@@ -10,6 +10,7 @@ from karpenter_check.finding import Fix
 from karpenter_check.scheduling.daemonset import daemonset_pod, refusals
 from karpenter_check.scheduling.existing import existing_nodes, refusals_of_existing
 from karpenter_check.scheduling.ignored import Ignored, ignored
+from karpenter_check.scheduling.last_word import karpenters_last_word
 from karpenter_check.scheduling.nodepool import in_order
 from karpenter_check.scheduling.nomination import Nominee, node_obstacle, nominees, obstacle
 from karpenter_check.scheduling.pod import alternatives
@@ -17,7 +18,6 @@ from karpenter_check.scheduling.refusal import NoOverlap, UndefinedLabel, Untole
 from karpenter_check.scheduling.template import nodepool_templates
 from karpenter_check.scheduling.verdict import Answer, Verdict, verdicts
 from karpenter_check.snapshot import Kind, Pod, Ref, Snapshot
-from karpenter_check.snapshot.event import Event, by_karpenter
 from karpenter_check.why.advice import advice
 from karpenter_check.why.subject import pods_meant
 
@@ -201,24 +201,9 @@ def _nomination(snapshot: Snapshot, nominee: Nominee) -> str:
 
 
 def _said(snapshot: Snapshot, pod: Pod) -> Iterator[Said]:
-    """Karpenter's latest events of each reason, then the scheduler's word."""
-    latest: dict[str, Event] = {}
-    for reason in ("FailedScheduling", "Nominated"):
-        for event in snapshot.events_by_reason.get(reason, ()):
-            seen = event.last_seen
-            if (
-                event.involved_object.uid == pod.metadata.uid
-                and by_karpenter(event)
-                and seen
-                and snapshot.taken_at - seen <= _RECENT
-            ):
-                known = latest.get(reason)
-                if known is None or seen >= (known.last_seen or seen):
-                    latest[reason] = event
-    failed, named = latest.get("FailedScheduling"), latest.get("Nominated")
-    if failed and named and (failed.last_seen or snapshot.taken_at) < (named.last_seen or snapshot.taken_at):
-        del latest["FailedScheduling"]  # it has found a place since
-    for event in sorted(latest.values(), key=lambda event: event.last_seen or snapshot.taken_at, reverse=True):
+    """Karpenter's last word within the hour, then the scheduler's."""
+    event = karpenters_last_word(snapshot, pod)
+    if event and event.last_seen and snapshot.taken_at - event.last_seen <= _RECENT:
         yield Said("Karpenter", event.reason, event.message, event.times, event.last_seen)
     if not pod.node_name and pod.scheduled and pod.scheduled.message:
         yield Said(pod.scheduler_name, pod.scheduled.reason, pod.scheduled.message, 1, pod.scheduled.last_transition_time)
