@@ -90,7 +90,8 @@ class _Judge:
     def _verdict(self, shape: PodShape, nodepool: NodePool) -> Verdict:
         template, overhead = nodepool_templates(self._snapshot)[nodepool.name], overheads(self._snapshot)[nodepool.name]
         taints = tuple(untolerated(template.taints, (*shape.tolerations, PREFER_NO_SCHEDULE)))
-        preference_taints = any(untolerated(template.taints, shape.tolerations))
+        preferences = (taint for taint in template.taints if taint.effect == PREFER_NO_SCHEDULE.effect)
+        preference_taints = any(untolerated(preferences, shape.tolerations))
         labels = _labels(shape, template, preference_taints=preference_taints)
         needed = self._needed(shape, overhead)
         hindrances = (

@@ -390,3 +390,18 @@ def test_a_claim_that_says_no_capacity_has_at_least_what_pods_may_have_of_it() -
     silent = msgspec.structs.replace(claim, status=msgspec.structs.replace(claim.status, capacity={}))
 
     assert answers(WEB, a_nodepool(limits={"cpu": "10"}, used={"cpu": "9"}), silent) == [IN_NO_OBJECT]
+
+
+def test_a_taint_does_not_hide_the_term_that_would_do() -> None:
+    pod = asking("team In a", "team In b")
+    nodepool = a_nodepool(labels={"team": "a"}, taints=["gpu:NoSchedule"])
+
+    assert answers(pod, nodepool) == [refused(UntoleratedTaint(a_taint("gpu:NoSchedule")))]
+
+
+def test_terms_are_given_up_before_a_taint_that_is_a_preference() -> None:
+    pod = asking("team In a", "team In b")
+    nodepool = a_nodepool(labels={"team": "a"}, taints=["gpu:PreferNoSchedule"])
+    declared, asked = Requirement.of("team", "In", ["a"]), Requirement.of("team", "In", ["b"])
+
+    assert answers(pod, nodepool) == [refused(NoOverlap(declared, asked), certain=False)]
