@@ -105,7 +105,7 @@ def _judge(
 ) -> _Waiting | None:
     """The pod, if it has waited too long for a node that could have taken it: it counts from when the node was ready."""
     claim = snapshot.nodeclaim_of_node[node.name]
-    started = (pod.scheduled and pod.scheduled.last_transition_time) or pod.metadata.creation_timestamp
+    started = pod.unscheduled_since
     if not started:
         return None
     turned = (claim.condition("Initialized"), node.readiness)

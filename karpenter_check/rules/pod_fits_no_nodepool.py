@@ -108,9 +108,9 @@ def pod_fits_no_nodepool(
 
 def _since(pod: Pod) -> datetime | None:
     """Since when a pod waits that Karpenter could provision for; Fargate's scheduler brings its own nodes."""
-    if not pod.unschedulable or not pod.active or pod.scheduler_name == "fargate-scheduler" or pod.scheduled is None:
+    if not pod.unschedulable or not pod.active or pod.scheduler_name == "fargate-scheduler":
         return None
-    return pod.scheduled.last_transition_time or pod.metadata.creation_timestamp
+    return pod.unscheduled_since
 
 
 def _cause(answers: Sequence[Verdict]) -> str:

@@ -54,7 +54,7 @@ def pod_ignored_by_karpenter(
     for pod in snapshot.pods if snapshot.nodepools else ():
         if pod.node_name or not pod.active or pod.scheduler_name == "fargate-scheduler":
             continue
-        since = (pod.scheduled and pod.scheduled.last_transition_time) or pod.metadata.creation_timestamp
+        since = pod.unscheduled_since
         if since is None or snapshot.taken_at - since < warn_after:
             continue
         why, long = ignored(snapshot, pod), snapshot.taken_at - since >= fail_after

@@ -1,6 +1,6 @@
 """Does Karpenter count a DaemonSet when it sizes a NodePool's nodes?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from karpenter_check.scheduling.pod import pod_requirements
@@ -8,6 +8,7 @@ from karpenter_check.scheduling.refusal import Refusal
 from karpenter_check.scheduling.taints import PREFER_NO_SCHEDULE, untolerated
 from karpenter_check.scheduling.template import NodeTemplate
 from karpenter_check.snapshot import DaemonSet, Snapshot, Version
+from karpenter_check.snapshot.once import once
 from karpenter_check.snapshot.pod_object import ContainerPort, NodeSelectorTerm, Toleration
 from karpenter_check.snapshot.quantity import Milli
 
@@ -39,11 +40,24 @@ class DaemonSetPod:
     """The revision of the DaemonSet that it is of; empty where no pod tells."""
 
 
+@once
+def _daemonset_pods(snapshot: Snapshot) -> Mapping[tuple[str, str], DaemonSetPod]:
+    """The pod of each DaemonSet, by namespace and name: asked for again with every node."""
+    return {
+        (daemonset.metadata.namespace, daemonset.metadata.name): _daemonset_pod(snapshot, daemonset)
+        for daemonset in snapshot.daemonsets
+    }
+
+
 def daemonset_pod(snapshot: Snapshot, daemonset: DaemonSet) -> DaemonSetPod:
     """The newest pod that the DaemonSet controls, with the template's required affinity put back; without pods, its template.
 
     So requests and tolerations are those after admission. Source: `state/cluster.go:UpdateDaemonSet`, `provisioner.go:getDaemonSetPods`.
     """
+    return _daemonset_pods(snapshot)[daemonset.metadata.namespace, daemonset.metadata.name]
+
+
+def _daemonset_pod(snapshot: Snapshot, daemonset: DaemonSet) -> DaemonSetPod:
     template = snapshot.daemonset_shapes[daemonset.metadata.namespace, daemonset.metadata.name]
     pods = snapshot.pods_of_daemonset.get(daemonset.metadata.uid, ())
     newest = max(pods, key=lambda pod: (pod.metadata.creation_timestamp or snapshot.taken_at, pod.metadata.name), default=None)

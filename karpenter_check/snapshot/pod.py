@@ -1,5 +1,7 @@
 """Pods, and the scheduling shape that pods of one workload share."""
 
+from datetime import datetime
+
 import msgspec
 
 from karpenter_check.snapshot.metadata import Condition, Metadata, condition, is_true
@@ -69,6 +71,11 @@ class Pod(msgspec.Struct, frozen=True):
     def unschedulable(self) -> bool:
         """Unbound, and a scheduler has said so: Karpenter provisions for it (`utils/pod:FailedToSchedule`)."""
         return not self.node_name and self.scheduled is not None and self.scheduled.reason == "Unschedulable"
+
+    @property
+    def unscheduled_since(self) -> datetime | None:
+        """Of an unbound pod: since when its PodScheduled condition is as it is, else since it was created."""
+        return (self.scheduled and self.scheduled.last_transition_time) or self.metadata.creation_timestamp
 
     @property
     def daemonset_uid(self) -> str:
