@@ -98,12 +98,8 @@ def _fewest_valid(nodepool: NodePool, provider: Provider, key: str, known: froze
 
 def _zones(snapshot: Snapshot, nodepool: NodePool) -> frozenset[str]:
     """The zones of the subnets of its node class; none where they are not known."""
-    reference = nodepool.spec.template.spec.node_class_ref
-    wanted = (reference.api_group, reference.kind, reference.name)
-    for entry in snapshot.nodeclasses if snapshot.covered(Kind.NODECLASS).sufficient else ():
-        if (entry.api_version.partition("/")[0], entry.kind, entry.metadata.name) == wanted:
-            return frozenset(subnet.zone for subnet in entry.status.subnets if subnet.zone)
-    return frozenset()
+    nodeclass = snapshot.nodeclass_of(nodepool)
+    return frozenset(subnet.zone for subnet in nodeclass.status.subnets if subnet.zone) if nodeclass else frozenset()
 
 
 def _listed(values: frozenset[str]) -> str:

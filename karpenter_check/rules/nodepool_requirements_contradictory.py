@@ -38,13 +38,11 @@ class _Entry:
 @rule(severity=Severity.HIGH, needs={Kind.NODEPOOL}, since="0.1.0", judges_ages=False)
 def nodepool_requirements_contradictory(snapshot: Snapshot) -> Iterator[Finding]:
     """A NodePool's requirements and labels contradict each other, its node class, or what a label can be."""
-    classes = _node_classes(snapshot)
     for nodepool in snapshot.nodepools:
         if nodepool.metadata.deletion_timestamp:
             continue
-        reference = nodepool.spec.template.spec.node_class_ref
-        node_class = classes.get((reference.api_group, reference.kind, reference.name))
-        provider = provider_of(reference.api_group)
+        node_class = snapshot.nodeclass_of(nodepool)
+        provider = provider_of(nodepool.spec.template.spec.node_class_ref.api_group)
         for key, entries in _entries(nodepool, provider, snapshot.karpenter_version).items():
             yield from _invalid(nodepool, key, entries, checked=_checked(provider, snapshot.karpenter_version, key))
             if any(entry.void for entry in entries):
@@ -54,13 +52,6 @@ def nodepool_requirements_contradictory(snapshot: Snapshot) -> Iterator[Finding]
                 yield _empty(nodepool, provider, key, contradiction)
             elif node_class:
                 yield from _at_odds(nodepool, key, entries, node_class)
-
-
-def _node_classes(snapshot: Snapshot) -> Mapping[tuple[str, str, str], NodeClass]:
-    """The node classes by group, kind and name; none where they were not seen."""
-    if not snapshot.covered(Kind.NODECLASS).sufficient:
-        return {}
-    return {(entry.api_version.partition("/")[0], entry.kind, entry.metadata.name): entry for entry in snapshot.nodeclasses}
 
 
 def _known(provider: Provider, version: Version | None, key: str) -> frozenset[str] | None:

@@ -28,10 +28,12 @@ def effective_requests(spec: PodSpec, *, limits_as_requests: bool = False, statu
     held = _held(status) if status else {}
     refused = _refused_resize(status) if status else False
 
-    def requests(container: Container) -> Milli:
+    def written(container: Container) -> Milli:
         asked = amounts(container.resources.requests)
-        if limits_as_requests:
-            asked = {**amounts(container.resources.limits), **asked}
+        return {**amounts(container.resources.limits), **asked} if limits_as_requests else asked
+
+    def requests(container: Container) -> Milli:
+        asked = written(container)
         now = held.get(container.name)
         return asked if now is None else now if refused else _largest(asked, now)
 
@@ -45,10 +47,7 @@ def effective_requests(spec: PodSpec, *, limits_as_requests: bool = False, statu
             sidecars = total((sidecars, asked))
             peak = _largest(peak, sidecars)
         else:
-            own = amounts(container.resources.requests)
-            if limits_as_requests:
-                own = {**amounts(container.resources.limits), **own}
-            peak = _largest(peak, total((sidecars, own)))
+            peak = _largest(peak, total((sidecars, written(container))))
     larger = _largest(running, peak)
     if spec.resources:
         whole = amounts(spec.resources.requests)

@@ -63,6 +63,16 @@ class Snapshot:
         return {nodepool.name: nodepool for nodepool in self.nodepools}
 
     @cached_property
+    def _nodeclasses(self) -> Mapping[tuple[str, str, str], NodeClass]:
+        return {(entry.api_version.partition("/")[0], entry.kind, entry.metadata.name): entry for entry in self.nodeclasses}
+
+    def nodeclass_of(self, nodepool: NodePool) -> NodeClass | None:
+        """The node class that a NodePool names; None where it is not there, or node classes were not seen."""
+        reference = nodepool.spec.template.spec.node_class_ref
+        seen = self.covered(Kind.NODECLASS).sufficient
+        return self._nodeclasses.get((reference.api_group, reference.kind, reference.name)) if seen else None
+
+    @cached_property
     def nodes_by_name(self) -> Mapping[str, Node]:
         """Nodes by name."""
         return {node.name: node for node in self.nodes}
