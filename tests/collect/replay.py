@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from email.message import Message
 from email.utils import format_datetime
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -46,6 +47,7 @@ LISTS = {
 _CORE_VERSIONS = b'{"kind":"APIVersions","apiVersion":"v1","versions":["v1"]}'
 
 
+@cache
 def _resources(group_version: str) -> bytes:
     """The discovery answer of a group and version: what is recorded of it, with the subresource that real servers list beside it."""
     prefix = "/api/v1/" if group_version == "v1" else f"/apis/{group_version}/"
@@ -93,6 +95,28 @@ class _List(msgspec.Struct, rename="camel"):
     items: list[msgspec.Raw]
 
 
+class _Component(msgspec.Struct, frozen=True):
+    component: str = ""
+
+
+class _EventFields(msgspec.Struct, frozen=True, rename="camel"):
+    """What an event can be selected by here, as the API server reads it (pkg/registry/core/event/strategy.go: ToSelectableFields)."""
+
+    reason: str = ""
+    source: _Component = _Component()
+    reporting_component: str = ""
+
+    def has(self, selector: str) -> bool:
+        """Whether the event is selected. Raises KeyError for a field that is not selected by here."""
+        name, _, value = selector.partition("=")
+        return {"reason": self.reason, "source": self.source.component or self.reporting_component}[name] == value
+
+
+class _Named(msgspec.Struct):
+    metadata: msgspec.Raw
+
+
+@cache
 def read(recording: str, name: str) -> bytes:
     """One recorded answer, unpacked."""
     return gzip.decompress((RECORDINGS / recording / f"{name}.json.gz").read_bytes())
@@ -135,7 +159,7 @@ class Replay:
         self.date: str | None = format_datetime(taken_at(recording), usegmt=True)
         self._recording = recording
         self._page_size = page_size
-        self._lists: dict[str, _List] = {}
+        self._lists: dict[tuple[str, str, bool], _List] = {}
         self._instead: dict[tuple[str, int], Reply] = {}
         self._always: dict[str, Reply] = {}
         self._only_for: str | None = None
@@ -236,15 +260,33 @@ class Replay:
         return self._page(request) if request.path in LISTS else an_error("404-group-version")
 
     def _page(self, request: Request) -> Reply:
-        whole = self._lists.get(request.path) or msgspec.json.decode(read(self._recording, LISTS[request.path]), type=_List)
-        self._lists[request.path] = whole
+        selector = request.query.get("fieldSelector", "")
+        whole = self._list(
+            request.path, selector, only_metadata="as=PartialObjectMetadataList" in request.headers.get("accept", "")
+        )
         try:
             start = int(b64decode(request.query.get("continue", "MA=="), validate=True))
         except (Base64Error, ValueError):
             return an_error("400-bad-continue")
         end = start + min(int(request.query.get("limit", "1000000")), self._page_size)
-        metadata = {"resourceVersion": whole.metadata["resourceVersion"]}
+        metadata: dict[str, Any] = {"resourceVersion": whole.metadata["resourceVersion"]}
         if end < len(whole.items):
-            token = b64encode(str(end).encode()).decode()
-            metadata |= {"continue": token, "remainingItemCount": len(whole.items) - end}
+            metadata["continue"] = b64encode(str(end).encode()).decode()
+            if not selector:  # nobody knows how many of those that are left would be selected
+                metadata["remainingItemCount"] = len(whole.items) - end
         return Reply(200, msgspec.json.encode(_List(whole.kind, whole.api_version, metadata, whole.items[start:end])))
+
+    def _list(self, path: str, selector: str, *, only_metadata: bool) -> _List:
+        """A whole list as it was recorded, of it those that are selected, with metadata alone where that was asked for."""
+        if (known := self._lists.get((path, selector, only_metadata))) is not None:
+            return known
+        listed = msgspec.json.decode(read(self._recording, LISTS[path]), type=_List)
+        if selector:
+            listed.items = [item for item in listed.items if msgspec.json.decode(item, type=_EventFields).has(selector)]
+        if only_metadata:
+            whole = [msgspec.json.decode(item, type=_Named).metadata for item in listed.items]
+            partial = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
+            items = [msgspec.Raw(msgspec.json.encode({**partial, "metadata": metadata})) for metadata in whole]
+            listed = _List("PartialObjectMetadataList", "meta.k8s.io/v1", listed.metadata, items)
+        self._lists[path, selector, only_metadata] = listed
+        return listed
