@@ -13,6 +13,7 @@ from email.message import Message
 from email.utils import format_datetime
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from math import ceil
 from pathlib import Path
 from threading import Thread
 from typing import Any, Self
@@ -54,7 +55,7 @@ def _resources(group_version: str) -> bytes:
     resources = []
     for path, name in LISTS.items():
         if path.startswith(prefix):
-            listed = msgspec.json.decode(read("healthy", name), type=_List)
+            listed = msgspec.json.decode(read("healthy", name), type=List)
             resource = {
                 "name": name,
                 "singularName": "",
@@ -88,7 +89,9 @@ class Request:
     """A header that came several times is in it several times."""
 
 
-class _List(msgspec.Struct, rename="camel"):
+class List(msgspec.Struct, rename="camel"):
+    """A list of the API, its objects unread."""
+
     kind: str
     api_version: str
     metadata: dict[str, Any]
@@ -127,6 +130,11 @@ def taken_at(recording: str) -> datetime:
     return datetime.fromisoformat((RECORDINGS / recording / "taken-at").read_text().strip())
 
 
+def token(start: int, later: str = "") -> str:
+    """The continue token for the objects from there on; `later` is the resourceVersion of another moment than the first page's."""
+    return b64encode(f"{start}@{later}".removesuffix("@").encode()).decode()
+
+
 def an_error(name: str) -> Reply:
     """A refusal of a real API server, from `recordings/errors`."""
     head, _, body = (RECORDINGS / "errors" / f"{name}.http").read_bytes().replace(b"\r\n", b"\n").partition(b"\n\n")
@@ -152,14 +160,20 @@ class _Server(ThreadingHTTPServer):
 
 
 class Replay:
-    """A recording behind a port; use it in a `with` block. A page holds at most `page_size` items, whatever is asked."""
+    """A recording behind a port; use it in a `with` block.
 
-    def __init__(self, recording: str, *, page_size: int = 500, tls: ssl.SSLContext | None = None) -> None:
+    A page holds at most `page_size` items, or every list comes in as many `pages` as it has objects for, whatever is asked.
+    """
+
+    def __init__(
+        self, recording: str, *, page_size: int = 500, pages: int | None = None, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.requests: list[Request] = []
         self.date: str | None = format_datetime(taken_at(recording), usegmt=True)
         self._recording = recording
         self._page_size = page_size
-        self._lists: dict[tuple[str, str, bool], _List] = {}
+        self._pages = pages
+        self._lists: dict[tuple[str, str, bool], List] = {}
         self._instead: dict[tuple[str, int], Reply] = {}
         self._always: dict[str, Reply] = {}
         self._only_for: str | None = None
@@ -171,16 +185,7 @@ class Replay:
 
             def do_GET(self) -> None:
                 address = urlsplit(self.path)
-                request = Request(self.command, address.path, dict(parse_qsl(address.query)), self.headers)
-                reply = replay._reply(request)
-                headers = {"Date": replay.date, "Content-Type": "application/json", "Content-Length": str(len(reply.body))}
-                self.send_response_only(reply.status)
-                for name, value in ({name.title(): value for name, value in headers.items()} | dict(reply.headers)).items():
-                    if value is not None:
-                        self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(reply.body)
-                self.close_connection = "Content-Length" in reply.headers  # a length that lies cannot be followed by more
+                replay._answer(self, Request(self.command, address.path, dict(parse_qsl(address.query)), self.headers))
 
             do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815  http.server's names; noted, so that a test can object
 
@@ -242,6 +247,18 @@ class Replay:
         )
         return path
 
+    def _answer(self, handler: BaseHTTPRequestHandler, request: Request) -> None:
+        """Answer on the handler's connection."""
+        reply = self._reply(request)
+        headers = {"Date": self.date, "Content-Type": "application/json", "Content-Length": str(len(reply.body))}
+        handler.send_response_only(reply.status)
+        for name, value in (headers | dict(reply.headers)).items():
+            if value is not None:
+                handler.send_header(name, value)
+        handler.end_headers()
+        handler.wfile.write(reply.body)
+        handler.close_connection = "Content-Length" in reply.headers  # a length that lies cannot be followed by more
+
     def _reply(self, request: Request) -> Reply:
         self.requests.append(request)
         times = sum(earlier.path == request.path for earlier in self.requests)
@@ -264,29 +281,30 @@ class Replay:
         whole = self._list(
             request.path, selector, only_metadata="as=PartialObjectMetadataList" in request.headers.get("accept", "")
         )
+        most = ceil(len(whole.items) / self._pages) or 1 if self._pages else self._page_size
         try:
-            start = int(b64decode(request.query.get("continue", "MA=="), validate=True))
+            start, _, later = b64decode(request.query.get("continue", "MA=="), validate=True).decode().partition("@")
+            end = int(start) + min(int(request.query.get("limit", "1000000")), most)
         except (Base64Error, ValueError):
             return an_error("400-bad-continue")
-        end = start + min(int(request.query.get("limit", "1000000")), self._page_size)
-        metadata: dict[str, Any] = {"resourceVersion": whole.metadata["resourceVersion"]}
+        metadata: dict[str, Any] = {"resourceVersion": later or whole.metadata["resourceVersion"]}
         if end < len(whole.items):
-            metadata["continue"] = b64encode(str(end).encode()).decode()
+            metadata["continue"] = token(end, later)
             if not selector:  # nobody knows how many of those that are left would be selected
                 metadata["remainingItemCount"] = len(whole.items) - end
-        return Reply(200, msgspec.json.encode(_List(whole.kind, whole.api_version, metadata, whole.items[start:end])))
+        return Reply(200, msgspec.json.encode(List(whole.kind, whole.api_version, metadata, whole.items[int(start) : end])))
 
-    def _list(self, path: str, selector: str, *, only_metadata: bool) -> _List:
+    def _list(self, path: str, selector: str, *, only_metadata: bool) -> List:
         """A whole list as it was recorded, of it those that are selected, with metadata alone where that was asked for."""
         if (known := self._lists.get((path, selector, only_metadata))) is not None:
             return known
-        listed = msgspec.json.decode(read(self._recording, LISTS[path]), type=_List)
+        listed = msgspec.json.decode(read(self._recording, LISTS[path]), type=List)
         if selector:
             listed.items = [item for item in listed.items if msgspec.json.decode(item, type=_EventFields).has(selector)]
         if only_metadata:
             whole = [msgspec.json.decode(item, type=_Named).metadata for item in listed.items]
             partial = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
             items = [msgspec.Raw(msgspec.json.encode({**partial, "metadata": metadata})) for metadata in whole]
-            listed = _List("PartialObjectMetadataList", "meta.k8s.io/v1", listed.metadata, items)
+            listed = List("PartialObjectMetadataList", "meta.k8s.io/v1", listed.metadata, items)
         self._lists[path, selector, only_metadata] = listed
         return listed
