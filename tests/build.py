@@ -46,6 +46,7 @@ from karpenter_check.snapshot.nodepool import (
     TemplateMetadata,
     TemplateSpec,
 )
+from karpenter_check.snapshot.part import Present
 from karpenter_check.snapshot.pod import PodShapes
 from karpenter_check.snapshot.pod_object import (
     Affinity,
@@ -211,10 +212,11 @@ def a_node(
     if pool and initialized:
         lifecycle["karpenter.sh/initialized"] = "true"
     managed = [
-        ManagedFields(manager, ago(age), Fields(FieldsOfMetadata({f"f:{key}": {}}))) for key, manager in (written_by or {}).items()
+        ManagedFields(manager, ago(age), Fields(FieldsOfMetadata({f"f:{key}": Present()})))
+        for key, manager in (written_by or {}).items()
     ]
     if taints_written_by:
-        managed.append(ManagedFields(taints_written_by, ago(age), Fields(spec=FieldsOfSpec({}))))
+        managed.append(ManagedFields(taints_written_by, ago(age), Fields(spec=FieldsOfSpec(Present()))))
     return Node(
         NodeMetadata(
             name,

@@ -1,15 +1,20 @@
 """Karpenter's own Deployment: the version it runs, and what it is told."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
 from karpenter_check.snapshot.version import Version, image_version
-from karpenter_check.snapshot.workload import Deployment, DeploymentContainer
+from karpenter_check.snapshot.workload import Deployment, DeploymentContainer, EnvVar
 
-SETTINGS = frozenset({"CLUSTER_NAME"})
-"""The environment variables that are kept, of Karpenter's controller alone, where their value is written out
-(pkg/operator/options/options.go: Options.AddFlags, in the providers of AWS and of Azure)."""
+CLUSTER_NAME = "CLUSTER_NAME"
+SETTINGS = frozenset(
+    {CLUSTER_NAME, "FEATURE_GATES", "BATCH_MAX_DURATION", "BATCH_IDLE_DURATION", "PREFERENCE_POLICY", "MIN_VALUES_POLICY"}
+)
+"""The environment variables that are kept, of Karpenter's controller alone, with their value where it is written out
+(pkg/operator/options/options.go: Options.AddFlags, 1.13, in Karpenter and in the providers of AWS and of Azure)."""
+PRESENCES = frozenset({"INTERRUPTION_QUEUE"})
+"""Those of which only that they are set is kept; the value is then `set`."""
 
 
 def is_controller(deployment: Deployment) -> bool:
@@ -18,18 +23,22 @@ def is_controller(deployment: Deployment) -> bool:
 
 
 def without_environment(deployment: Deployment) -> Deployment:
-    """The Deployment without environment variables, which may be secret; Karpenter's own keeps `SETTINGS`."""
-    kept = SETTINGS if is_controller(deployment) else frozenset()
+    """The Deployment without environment variables, which may be secret; Karpenter's own keeps `SETTINGS` and `PRESENCES`."""
     containers = deployment.spec.template.spec.containers
-    if all(variable.name in kept for container in containers for variable in container.env):
+    if not any(container.env for container in containers):
         return deployment
-    spec = deployment.spec
-    bare = tuple(
-        DeploymentContainer(container.image, tuple(variable for variable in container.env if variable.name in kept))
-        for container in containers
-    )
+    spec, own = deployment.spec, is_controller(deployment)
+    bare = tuple(DeploymentContainer(container.image, tuple(_kept(container.env)) if own else ()) for container in containers)
     template = replace(spec.template, spec=replace(spec.template.spec, containers=bare))
     return replace(deployment, spec=replace(spec, template=template))
+
+
+def _kept(environment: Iterable[EnvVar]) -> Iterator[EnvVar]:
+    for variable in environment:
+        if variable.name in SETTINGS:
+            yield variable
+        elif variable.name in PRESENCES and (variable.value or variable.value_from):
+            yield EnvVar(variable.name, "set")
 
 
 def version_of(deployments: Iterable[Deployment]) -> Version | None:
@@ -42,7 +51,9 @@ def version_of(deployments: Iterable[Deployment]) -> Version | None:
 
 def cluster_name(deployments: Iterable[Deployment]) -> str:
     """What Karpenter's controller is told that the cluster is called; empty where nothing says so."""
-    named = (variable.value for container in _containers(deployments) for variable in container.env)
+    named = (
+        variable.value for container in _containers(deployments) for variable in container.env if variable.name == CLUSTER_NAME
+    )
     return next(filter(None, named), "")
 
 

@@ -4,6 +4,9 @@ import re
 from datetime import datetime
 from typing import NamedTuple
 
+from msgspec.structs import force_setattr
+
+from karpenter_check.snapshot.clip import MAXIMUM_MESSAGE, capped
 from karpenter_check.snapshot.part import Part, Timestamp
 
 
@@ -49,6 +52,10 @@ class Event(Part, frozen=True):
     event_time: Timestamp | None = None
     count: int | None = None
     series: EventSeries | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.message) > MAXIMUM_MESSAGE:
+            force_setattr(self, "message", capped(self.message))
 
     @property
     def component(self) -> str:

@@ -1,10 +1,10 @@
 """Names, labels, owners, conditions: what every object of the API carries."""
 
-from typing import Any
-
 import msgspec
+from msgspec.structs import force_setattr
 
-from karpenter_check.snapshot.part import Part, Timestamp
+from karpenter_check.snapshot.clip import MAXIMUM_MESSAGE, capped
+from karpenter_check.snapshot.part import Part, Present, Timestamp
 
 
 class Ref(Part, frozen=True):
@@ -64,13 +64,13 @@ class Metadata(Part, frozen=True):
 class FieldsOfMetadata(Part, frozen=True):
     """`f:metadata` of a managedFields entry."""
 
-    labels: dict[str, Any] = msgspec.field(name="f:labels", default={})
+    labels: dict[str, Present] = msgspec.field(name="f:labels", default={})
 
 
 class FieldsOfSpec(Part, frozen=True):
     """`f:spec` of a managedFields entry."""
 
-    taints: Any = msgspec.field(name="f:taints", default=None)
+    taints: Present | None = msgspec.field(name="f:taints", default=None)
 
 
 class Fields(Part, frozen=True):
@@ -96,6 +96,10 @@ class Condition(Part, frozen=True):
     reason: str = ""
     message: str = ""
     last_transition_time: Timestamp | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.message) > MAXIMUM_MESSAGE:
+            force_setattr(self, "message", capped(self.message))
 
 
 def condition(conditions: tuple[Condition, ...], of_type: str) -> Condition | None:

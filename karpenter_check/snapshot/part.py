@@ -15,3 +15,7 @@ class Part(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     Only fields that some rule reads are declared; msgspec skips the rest while it parses. Field names are the API's
     in snake case; initialisms need their name spelled (`msgspec.field(name="providerID")`).
     """
+
+
+class Present(Part, frozen=True):
+    """An object that is there. Nothing of it is read, so nothing of it can leak."""

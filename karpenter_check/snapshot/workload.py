@@ -1,7 +1,7 @@
 """What owns pods, and what protects them: DaemonSets, ReplicaSets, Deployments, StatefulSets, PodDisruptionBudgets."""
 
 from karpenter_check.snapshot.metadata import Metadata
-from karpenter_check.snapshot.part import Part
+from karpenter_check.snapshot.part import Part, Present
 from karpenter_check.snapshot.pod_object import PodSpec
 from karpenter_check.snapshot.selector import LabelSelector
 
@@ -50,6 +50,7 @@ class EnvVar(Part, frozen=True):
 
     name: str = ""
     value: str = ""
+    value_from: Present | None = None
 
 
 class DeploymentContainer(Part, frozen=True):

@@ -34,6 +34,7 @@ NOT_RECORDED = {
     "Disruption.expire_after": "v1beta1 only; the recorded API is v1",
     "EnvVar.name": "as DeploymentContainer.env",
     "EnvVar.value": "as DeploymentContainer.env",
+    "EnvVar.value_from": "as DeploymentContainer.env",
     "Image.requirements": "EC2NodeClass only; the recorded classes are kwok's",
     "LabelSelector.match_expressions": "recorded PodDisruptionBudgets have matchLabels",
     "LabelSelectorRequirement.key": "as LabelSelector.match_expressions",
@@ -77,7 +78,8 @@ WRITTEN = {
         "nodeClassRef": {"apiVersion": "karpenter.k8s.aws/v1beta1", "kind": "EC2NodeClass", "name": "default"}}}
     }}""",
     Kind.DEPLOYMENT: """{"metadata": {"name": "written"}, "spec": {"template": {"spec": {"containers": [
-      {"name": "controller", "image": "controller", "env": [{"name": "CLUSTER_NAME", "value": "prod"}]}
+      {"name": "controller", "image": "controller", "env": [{"name": "CLUSTER_NAME", "value": "prod"},
+        {"name": "INTERRUPTION_QUEUE", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "queue"}}}]}
     ]}}}}""",
     Kind.NODECLASS: """{"metadata": {"name": "written"}, "status": {"subnets": [{"id": "subnet-1", "zone": "eu-west-1a"}], "amis": [
       {"id": "ami-1", "requirements": [{"key": "kubernetes.io/arch", "operator": "In", "values": ["arm64"]}]}

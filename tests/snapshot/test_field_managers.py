@@ -5,14 +5,15 @@ import pytest
 from karpenter_check.snapshot import Node
 from karpenter_check.snapshot.metadata import Fields, FieldsOfMetadata, FieldsOfSpec, ManagedFields
 from karpenter_check.snapshot.node import NodeMetadata, Writer
+from karpenter_check.snapshot.part import Present
 from tests.build import a_node, ago
 
 
 def label(key: str) -> Fields:
-    return Fields(FieldsOfMetadata({"f:other": {}, f"f:{key}": {}}))
+    return Fields(FieldsOfMetadata({"f:other": Present(), f"f:{key}": Present()}))
 
 
-TAINTS = Fields(spec=FieldsOfSpec({}))
+TAINTS = Fields(spec=FieldsOfSpec(Present()))
 
 
 def a_node_written_by(*entries: ManagedFields) -> Node:
