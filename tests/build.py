@@ -485,8 +485,7 @@ def a_replicaset_of(deployment: Deployment) -> ReplicaSet:
         Metadata(
             f"{metadata.name}-bcdfg", metadata.namespace, a_uid("ReplicaSet", f"{metadata.name}-bcdfg", metadata.namespace),
             owner_references=(OwnerReference("Deployment", metadata.name, metadata.uid, "apps/v1", controller=True),),
-        ),
-        ReplicasSpec(deployment.spec.replicas),
+        )
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from karpenter_check.disruption.expiry import expiry
-from karpenter_check.finding import Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity
+from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity
 from karpenter_check.rule import rule
 from karpenter_check.scheduling.nomination import node_ref
 from karpenter_check.snapshot import Kind, Node, NodeClaim, Pod, Snapshot
@@ -192,6 +192,7 @@ def _workload_finding(
         owner=owner,
         nodepool=nodepools[0] if len(nodepools) == 1 else "",
         cause="replicas",
+        confidence=Confidence.LIKELY if snapshot.desired_replicas(owner) is None else Confidence.CERTAIN,
         severity=_severity(snapshot, hosts[0].due, fail_within, vital=_vital(owner)),
         message=f"all {len(pods)} replicas of {owner.name} are on {where} that expire{'s' * (len(hosts) == 1)} {_when(snapshot, hosts)}",
         why=_made_together(hosts, nodepools),

@@ -22,7 +22,7 @@ from karpenter_check.scheduling.nomination import (
 )
 from karpenter_check.scheduling.preemption import Preemptions, preemptions
 from karpenter_check.scheduling.purchases import Purchases, purchases
-from karpenter_check.snapshot import Kind, NodeClaim, Snapshot
+from karpenter_check.snapshot import GRACE, Kind, NodeClaim, Snapshot
 from karpenter_check.snapshot.duration import spoken
 
 _IN_SHORT = {
@@ -105,9 +105,9 @@ def _judge(
         fail_after = fail_after_for_devices
     since = max(nominee.since, why.since) if why.since else nominee.since
     waited = snapshot.taken_at - since
-    if waited < (warn_after_for_new_nodes if why.reason in _YOUNG_TARGET else warn_after):
+    if waited < max(GRACE, warn_after_for_new_nodes if why.reason in _YOUNG_TARGET else warn_after):
         return None
-    if why.reason is Reason.TARGET_GONE and snapshot.covered(Kind.NODECLAIM).reason:
+    if why.reason is Reason.TARGET_GONE and not snapshot.whole(Kind.NODECLAIM):
         return None  # some NodeClaims could not be read, and this may be one of them
     return _Waiting(nominee, why, nominee.since, long=waited >= fail_after)
 
@@ -117,7 +117,7 @@ def _in_vain(snapshot: Snapshot, entry: Purchases, minimum: int) -> bool:
 
     Without a waiting pod, only claims whose pods are known to run elsewhere count: pods that are gone prove nothing.
     """
-    if snapshot.desired_replicas(entry.owner) == 0:
+    if snapshot.wants_no_pods(entry.owner):
         return False
     return entry.excess >= minimum if entry.waiting else entry.elsewhere >= minimum
 

@@ -89,7 +89,7 @@ def preemptions(snapshot: Snapshot) -> tuple[Preemptions, ...]:
         if not said or not seen or snapshot.taken_at - seen > WINDOW:
             continue
         owner, nodepool = owner_of_event(snapshot, event), snapshot.nodepool_of_node.get(said.node, "")
-        if not owner or not nodepool or snapshot.desired_replicas(owner) == 0 or _gives_way(snapshot, owner):
+        if not owner or not nodepool or snapshot.wants_no_pods(owner) or _gives_way(snapshot, owner):
             continue
         preemptor = snapshot.pods_by_uid.get(said.preemptor_uid)
         if preemptor is None:

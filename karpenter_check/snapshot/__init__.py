@@ -6,11 +6,12 @@ from karpenter_check.snapshot.metadata import Ref
 from karpenter_check.snapshot.node import Node
 from karpenter_check.snapshot.nodepool import NodeClaim, NodePool
 from karpenter_check.snapshot.pod import Pod
-from karpenter_check.snapshot.snapshot import NO_TIME, Snapshot
+from karpenter_check.snapshot.snapshot import GRACE, NO_TIME, Snapshot
 from karpenter_check.snapshot.version import Version
 from karpenter_check.snapshot.workload import DaemonSet
 
 __all__ = [
+    "GRACE",
     "LOOSE_MANIFESTS",
     "NO_TIME",
     "CollectionError",

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +20,11 @@ from karpenter_check.snapshot.workload import DaemonSet, Deployment, PodDisrupti
 
 NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 """`taken_at` of input that carries no time at all: every age is then negative, so no rule speaks of one."""
+GRACE = timedelta(minutes=1)
+"""So long must something have stood before rules conclude from a counterpart that is not there.
+
+Kinds are listed one after another, so an object may lack its counterpart because that was made, or went, between two lists.
+"""
 NOT_COLLECTED = Coverage(Status.NOT_COLLECTED)
 
 
@@ -51,6 +56,17 @@ class Snapshot:
     def covered(self, kind: Kind) -> Coverage:
         """What is known of a kind."""
         return self.coverage.get(kind, NOT_COLLECTED)
+
+    def whole(self, kind: Kind) -> bool:
+        """Whether every object of a kind was seen and read."""
+        return self.covered(kind).status is Status.COMPLETE
+
+    def settled(self, since: datetime | None) -> bool:
+        """Whether what began then has stood for `GRACE`; not so of what carries no time.
+
+        `taken_at` is the time of the first list, so what a later one shows may lie ahead of it.
+        """
+        return since is not None and self.taken_at - since >= GRACE
 
     @cached_property
     def derived(self) -> dict[object, Any]:
@@ -169,7 +185,7 @@ class Snapshot:
 
     @cached_property
     def _desired(self) -> Mapping[tuple[str, str, str], int]:
-        workloads = (("Deployment", self.deployments), ("StatefulSet", self.statefulsets), ("ReplicaSet", self.replicasets))
+        workloads = (("Deployment", self.deployments), ("StatefulSet", self.statefulsets))
         return {
             (kind, entry.metadata.namespace, entry.metadata.name): entry.spec.replicas
             for kind, entries in workloads
@@ -193,5 +209,10 @@ class Snapshot:
         )
 
     def desired_replicas(self, owner: Ref) -> int | None:
-        """How many pods a workload wants, or None where its kind has no such number or it was not read."""
+        """How many pods a workload wants; None where that is not known: only Deployments and StatefulSets are read with their numbers."""
         return self._desired.get((owner.kind, owner.namespace, owner.name))
+
+    def wants_no_pods(self, owner: Ref) -> bool:
+        """Whether a workload wants no pods any more; where its number is not known, whether it has none."""
+        desired = self.desired_replicas(owner)
+        return owner not in self.pods_of_owner if desired is None else desired == 0

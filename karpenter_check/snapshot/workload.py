@@ -32,10 +32,9 @@ class ReplicasSpec(Part, frozen=True):
 
 
 class ReplicaSet(Part, frozen=True):
-    """A ReplicaSet."""
+    """A ReplicaSet. Only its metadata is asked of the API server, so how many pods it wants is not known."""
 
     metadata: Metadata
-    spec: ReplicasSpec = ReplicasSpec()
 
 
 class StatefulSet(Part, frozen=True):

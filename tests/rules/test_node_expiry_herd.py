@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from karpenter_check.finding import Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity
+from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity
 from karpenter_check.rules.node_expiry_herd import node_expiry_herd
 from karpenter_check.snapshot import NodePool, Snapshot
 from karpenter_check.snapshot.metadata import Metadata, OwnerReference
@@ -299,3 +299,18 @@ def test_the_pods_of_a_workflow_are_no_replicas() -> None:
         pods.append(replace(pod, metadata=replace(pod.metadata, owner_references=workflow)))
 
     assert found(a_cluster(*nodes_of_age("23h"), *pods)) == []
+
+
+def test_that_all_replicas_were_seen_is_only_likely_where_nothing_tells_how_many_there_should_be() -> None:
+    reference = OwnerReference("ReplicaSet", "bare", "bare-uid", "apps/v1", controller=True)
+    pods = [
+        replace(pod, metadata=replace(pod.metadata, owner_references=(reference,)))
+        for pod in (a_pod("bare-1", on="default-n1"), a_pod("bare-2", on="default-n1"))
+    ]
+    web = replicas(a_deployment("web", replicas=2), "default-n1", "default-n1")
+    cluster = a_cluster(*nodes_of_age("23h", beside=9), a_deployment("web", replicas=2), *pods, *web)
+
+    assert {finding.owner.name: finding.confidence for finding in found(cluster)} == {
+        "bare": Confidence.LIKELY,
+        "web": Confidence.CERTAIN,
+    }

@@ -75,9 +75,9 @@ def test_the_target_has_not_reached(claim: Thing, reason: Reason, said: str) -> 
     assert why_not(claim, nominated(WEB, to="new", first="9m")) == Obstacle(reason, said, None, (a_claim_ref("new"),))
 
 
-def test_a_condition_that_tells_80_kb_is_cut() -> None:
-    talkative = a_nodeclaim("new", node="", initialized=False, initialized_message="x" * 80_000)
-    said = f"NodeClaim new was never initialized: {'x' * 400}… (+79600 characters)"
+def test_a_condition_that_tells_4_kb_is_cut() -> None:
+    talkative = a_nodeclaim("new", node="", initialized=False, initialized_message="x" * 4_000)
+    said = f"NodeClaim new was never initialized: {'x' * 400}… (+3600 characters)"
 
     assert why_not(talkative, nominated(WEB, to="new", first="9m")).said == said
 

@@ -1,12 +1,17 @@
 """Who pushed whom off which nodes."""
 
+import dataclasses
+
 import msgspec
 import pytest
 
 from karpenter_check.scheduling.preemption import Preemptions, preemptions
 from karpenter_check.snapshot import Ref
 from karpenter_check.snapshot.event import Event
+from karpenter_check.snapshot.metadata import Metadata, OwnerReference
+from karpenter_check.snapshot.pod import PodShapes
 from karpenter_check.snapshot.pod_object import PodObject
+from karpenter_check.snapshot.workload import ReplicaSet
 from tests.build import a_cluster, a_daemonset, a_deployment, a_node, a_nodeclaim, a_pod, preempted
 
 WEB, LOGS = a_deployment("web"), a_daemonset("logs", priority_class="system-node-critical")
@@ -66,6 +71,19 @@ def pushed_off(*, victim: PodObject | str = "web-bcdfg-22222", when: str = "1m",
 
 def test_a_deployment_that_wants_no_pods_any_more_was_preempted_of_nothing() -> None:
     assert preemptions(a_cluster(a_deployment("web", replicas=0), LOGS, a_node("n1"), PUSHER, pushed_off())) == ()
+
+
+def test_a_replicaset_without_a_deployment_tells_no_number_so_it_was_preempted_of_nothing_once_it_has_no_pods() -> None:
+    bare = ReplicaSet(Metadata("bare", "shop"))
+    cluster = dataclasses.replace(a_cluster(LOGS, a_node("n1"), PUSHER, pushed_off(victim="bare-22222")), replicasets=(bare,))
+    owner = OwnerReference("ReplicaSet", "bare", "bare-uid", "apps/v1", controller=True)
+    again = PodShapes().share(a_pod("bare-44444"))
+    again = msgspec.structs.replace(again, metadata=msgspec.structs.replace(again.metadata, owner_references=(owner,)))
+
+    assert preemptions(cluster) == ()
+    assert [found.owner for found in preemptions(dataclasses.replace(cluster, pods=(*cluster.pods, again)))] == [
+        Ref("ReplicaSet", "bare", "apps/v1", "shop")
+    ]
 
 
 def test_what_was_preempted_long_ago_off_foreign_nodes_or_of_nobody_known_is_not_told() -> None:

@@ -4,7 +4,7 @@ from karpenter_check.snapshot import Ref, Snapshot
 from karpenter_check.snapshot.metadata import Metadata, OwnerReference
 from karpenter_check.snapshot.pod import PodShapes
 from karpenter_check.snapshot.pod_object import PodObject
-from karpenter_check.snapshot.workload import ReplicaSet, ReplicasSpec
+from karpenter_check.snapshot.workload import ReplicaSet
 from tests.build import NOON, a_cluster, a_daemonset, a_deployment, a_node, a_pod, a_statefulset
 
 WEB = a_deployment("web")
@@ -36,7 +36,7 @@ def test_where_the_replicaset_was_not_read_the_template_hash_tells_the_deploymen
 
 
 def test_a_replicaset_that_nobody_controls_owns_its_pods() -> None:
-    bare = ReplicaSet(Metadata("web-6d4b", "shop"), ReplicasSpec())
+    bare = ReplicaSet(Metadata("web-6d4b", "shop"))
     controlled_by = OwnerReference("ReplicaSet", "web-6d4b", "uid", "apps/v1", controller=True)
     pod = PodShapes().share(
         PodObject(Metadata("pod", "shop", labels={"pod-template-hash": "6d4b"}, owner_references=(controlled_by,)))
@@ -105,7 +105,7 @@ def test_a_name_in_another_namespace_tells_nothing() -> None:
 
 
 def test_the_name_of_a_bare_replicasets_pod_tells_the_replicaset() -> None:
-    bare = ReplicaSet(Metadata("web-6d4b", "shop"), ReplicasSpec())
+    bare = ReplicaSet(Metadata("web-6d4b", "shop"))
 
     assert Snapshot(NOON, replicasets=(bare,)).owner_of_name("shop", "web-6d4b-x4xnz") == Ref(
         "ReplicaSet", "web-6d4b", "apps/v1", "shop"
@@ -121,6 +121,22 @@ def test_how_many_pods_an_owner_wants() -> None:
             Ref("Deployment", "web", "apps/v1", "shop"),
             Ref("StatefulSet", "db", "apps/v1", "data"),
             Ref("DaemonSet", "logs", "apps/v1", "kube-system"),
+            Ref("ReplicaSet", "web-bcdfg", "apps/v1", "shop"),
             Ref("Deployment", "other", "apps/v1", "shop"),
         )
-    ] == [0, 3, None, None]
+    ] == [0, 3, None, None, None]
+
+
+def test_an_owner_wants_no_pods_whose_number_is_zero_or_that_has_none_and_tells_no_number() -> None:
+    idle, busy, logs = a_deployment("web", replicas=0), a_deployment("api"), a_daemonset("logs")
+    cluster = a_cluster(idle, busy, logs, a_node("n1"), a_pod("logs-1", on="n1", of=logs))
+
+    assert [
+        cluster.wants_no_pods(owner)
+        for owner in (
+            Ref("Deployment", "web", "apps/v1", "shop"),
+            Ref("Deployment", "api", "apps/v1", "shop"),
+            Ref("DaemonSet", "logs", "apps/v1", "kube-system"),
+            Ref("ReplicaSet", "bare", "apps/v1", "shop"),
+        )
+    ] == [True, False, False, True]
