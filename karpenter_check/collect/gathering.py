@@ -10,6 +10,7 @@ import msgspec
 from karpenter_check.collect.controller import cluster_name, version_of, without_environment
 from karpenter_check.collect.decode import decode_object, decode_page, explain, head_of, items_of
 from karpenter_check.collect.resources import LEGACY_KINDS, kind_of
+from karpenter_check.collect.spool import Spool
 from karpenter_check.snapshot import CollectionError, Coverage, Kind, Snapshot, Status, Version
 from karpenter_check.snapshot.pod import PodShape, PodShapes
 from karpenter_check.snapshot.quantity import amounts
@@ -18,7 +19,9 @@ from karpenter_check.snapshot.quantity import amounts
 class Gathering:
     """What has come in so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, spool: Spool | None = None) -> None:
+        """`spool` is given every object that is kept, as a snapshot file holds it."""
+        self._spool = spool
         self.objects: dict[Kind, dict[tuple[str, str, str], Any]] = {kind: {} for kind in Kind}
         self.errors: list[CollectionError] = []
         self.failed: Counter[Kind] = Counter()
@@ -77,6 +80,8 @@ class Gathering:
     def _keep(self, kind: Kind, decoded: Any, source: str) -> None:
         if kind is Kind.EVENT:
             self.objects[kind][str(len(self.objects[kind])), "", ""] = decoded
+            if self._spool:
+                self._spool.add(kind, decoded)
             return
         metadata = decoded.metadata
         try:
@@ -87,6 +92,8 @@ class Gathering:
             self.errors.append(CollectionError(source, str(error), str(kind), name))
         else:
             self.objects[kind][decoded.kind if kind is Kind.NODECLASS else "", metadata.namespace, metadata.name] = kept
+            if self._spool:
+                self._spool.add(kind, decoded if kind is Kind.POD else kept)
 
     def _checked(self, kind: Kind, decoded: Any) -> Any:
         """The object as a snapshot keeps it, its quantities known to be some. Raises ValueError that names the field."""
