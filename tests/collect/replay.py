@@ -5,7 +5,6 @@ import re
 import ssl
 import sys
 from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -135,6 +134,12 @@ def token(start: int, later: str = "") -> str:
     return b64encode(f"{start}@{later}".removesuffix("@").encode()).decode()
 
 
+def moment_of(request: Request) -> tuple[int, str]:
+    """What the request's continue token says: from which object on, and of which other moment. Raises ValueError where it is none."""
+    start, _, later = b64decode(request.query.get("continue", "MA=="), validate=True).decode().partition("@")
+    return int(start), later
+
+
 def an_error(name: str) -> Reply:
     """A refusal of a real API server, from `recordings/errors`."""
     head, _, body = (RECORDINGS / "errors" / f"{name}.http").read_bytes().replace(b"\r\n", b"\n").partition(b"\n\n")
@@ -249,7 +254,9 @@ class Replay:
 
     def _answer(self, handler: BaseHTTPRequestHandler, request: Request) -> None:
         """Answer on the handler's connection."""
-        reply = self._reply(request)
+        self._write(handler, self._reply(request))
+
+    def _write(self, handler: BaseHTTPRequestHandler, reply: Reply) -> None:
         headers = {"Date": self.date, "Content-Type": "application/json", "Content-Length": str(len(reply.body))}
         handler.send_response_only(reply.status)
         for name, value in (headers | dict(reply.headers)).items():
@@ -283,16 +290,16 @@ class Replay:
         )
         most = ceil(len(whole.items) / self._pages) or 1 if self._pages else self._page_size
         try:
-            start, _, later = b64decode(request.query.get("continue", "MA=="), validate=True).decode().partition("@")
-            end = int(start) + min(int(request.query.get("limit", "1000000")), most)
-        except (Base64Error, ValueError):
+            start, later = moment_of(request)
+            end = start + min(int(request.query.get("limit", "1000000")), most)
+        except ValueError:
             return an_error("400-bad-continue")
         metadata: dict[str, Any] = {"resourceVersion": later or whole.metadata["resourceVersion"]}
         if end < len(whole.items):
             metadata["continue"] = token(end, later)
             if not selector:  # nobody knows how many of those that are left would be selected
                 metadata["remainingItemCount"] = len(whole.items) - end
-        return Reply(200, msgspec.json.encode(List(whole.kind, whole.api_version, metadata, whole.items[int(start) : end])))
+        return Reply(200, msgspec.json.encode(List(whole.kind, whole.api_version, metadata, whole.items[start:end])))
 
     def _list(self, path: str, selector: str, *, only_metadata: bool) -> List:
         """A whole list as it was recorded, of it those that are selected, with metadata alone where that was asked for."""
