@@ -22,11 +22,13 @@ class Check(NamedTuple):
     text: str
 
 
-def dry_run(access: ClusterAccess, *, strict: bool, push_target: Check | None = None, push_required: bool = False) -> Exit:
+def dry_run(
+    access: ClusterAccess, *, strict: bool, events: bool = True, push_target: Check | None = None, push_required: bool = False
+) -> Exit:
     """Print a line for each kind and for the push target, if there is one; return the exit code. Raises Refused where a scan would."""
     targets = [push_target] if push_target else []
     try:
-        looked = preflight(access.connect())
+        looked = preflight(access.connect(), events=events)
     except CannotScan as refusal:
         _print(targets)
         raise Refused(str(refusal), Exit.CANNOT_SCAN) from refusal

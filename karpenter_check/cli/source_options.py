@@ -37,6 +37,15 @@ _OPTIONS = (
         metavar="DURATION",
         help="How long one request may take.",
     ),
+    option(
+        "--timeout",
+        type=DURATION,
+        default="5m",
+        show_default=True,
+        metavar="DURATION",
+        help="How long reading the cluster may take; what was not read by then is reported as missing.",
+    ),
+    option("--no-events", is_flag=True, help="Do not read events; rules that know by them alone are skipped."),
     option("--karpenter-version", type=VERSION, metavar="X.Y.Z", help="Karpenter's version, where no Deployment tells it."),
 )
 

@@ -21,18 +21,20 @@ def connect(
     as_user: str | None = None,
     as_groups: tuple[str, ...] = (),
     request_timeout: float = 30,
+    timeout: float = 300,
     service_account: Path = SERVICE_ACCOUNT,
 ) -> Api:
     """The API server that `kubeconfig`, else KUBECONFIG, else ~/.kube/config names, else that of this pod's cluster.
 
-    No request is made yet. `context` is the kubeconfig's current one if not given; `request_timeout` is in seconds. Raises CannotScan.
+    No request is made yet. `context` is the kubeconfig's current one if not given; `request_timeout`, of each request, and `timeout`,
+    of all of them together and from now on, are in seconds. Raises CannotScan.
     """
     files = _kubeconfig_files(kubeconfig)
     if files:
-        return _by_kubeconfig(files, context, as_user, as_groups, request_timeout)
+        return _by_kubeconfig(files, context, as_user, as_groups, request_timeout, timeout)
     if context:
         raise CannotScan(f"no kubeconfig, so no context {context!r}; give --kubeconfig, or set KUBECONFIG")
-    return _by_service_account(service_account, as_user, as_groups, request_timeout)
+    return _by_service_account(service_account, as_user, as_groups, request_timeout, timeout)
 
 
 def _kubeconfig_files(given: Path | None) -> tuple[Path, ...]:
@@ -54,7 +56,12 @@ def _kubeconfig_files(given: Path | None) -> tuple[Path, ...]:
 
 
 def _by_kubeconfig(
-    files: tuple[Path, ...], context: str | None, as_user: str | None, as_groups: tuple[str, ...], request_timeout: float
+    files: tuple[Path, ...],
+    context: str | None,
+    as_user: str | None,
+    as_groups: tuple[str, ...],
+    request_timeout: float,
+    timeout: float,
 ) -> Api:
     chosen = read_context(files, context)
     cluster = chosen.cluster
@@ -73,10 +80,13 @@ def _by_kubeconfig(
         impersonation(chosen, as_user, as_groups),
         cluster=chosen.cluster_name,
         request_timeout=request_timeout,
+        timeout=timeout,
     )
 
 
-def _by_service_account(folder: Path, as_user: str | None, as_groups: tuple[str, ...], request_timeout: float) -> Api:
+def _by_service_account(
+    folder: Path, as_user: str | None, as_groups: tuple[str, ...], request_timeout: float, timeout: float
+) -> Api:
     host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT") or "443"
     if not host:
         raise CannotScan(
@@ -98,4 +108,5 @@ def _by_service_account(folder: Path, as_user: str | None, as_groups: tuple[str,
         TokenFile(token, f"check the pod's service account ({token})"),
         impersonation(None, as_user, as_groups),
         request_timeout=request_timeout,
+        timeout=timeout,
     )

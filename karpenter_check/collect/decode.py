@@ -4,12 +4,14 @@ import json
 import re
 from collections.abc import Iterator
 from types import GenericAlias
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from karpenter_check.collect.resources import RESOURCES
 from karpenter_check.snapshot import Kind
+
+Items = TypeVar("Items")
 
 _WHERE = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?", re.DOTALL)
 
@@ -30,13 +32,40 @@ class HeadMetadata(msgspec.Struct, rename="camel"):
     namespace: str = ""
 
 
+class ListMetadata(msgspec.Struct, rename="camel", frozen=True):
+    """`metadata` of a list, or of the Status that says that a token has expired."""
+
+    next: str | None = msgspec.field(name="continue", default=None)
+    """The token for the next page."""
+    remaining_item_count: int | None = None
+    resource_version: str = ""
+
+
+class _Page(msgspec.Struct, Generic[Items]):
+    """A page of a list. Both fields are required: an answer without them is no list, least of all an empty one."""
+
+    items: Items
+    metadata: ListMetadata
+
+
+class Listed(NamedTuple):
+    """A page, decoded: its metadata, and its objects; where one of them does not decode, its items as they came."""
+
+    metadata: ListMetadata
+    objects: list[Any] | None
+    items: msgspec.Raw
+
+
 _HEAD = msgspec.json.Decoder(Head)
+_RAW_PAGE = msgspec.json.Decoder(_Page[msgspec.Raw])
 _RAW_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 _OBJECTS: dict[Kind, msgspec.json.Decoder[Any]] = {}
-_PAGES: dict[Kind, msgspec.json.Decoder[Any]] = {}
+_ITEMS: dict[Kind, msgspec.json.Decoder[Any]] = {}
+_PAGES: dict[Kind, msgspec.json.Decoder[_Page[list[Any]]]] = {}
 for _kind, _resource in RESOURCES.items():
     _OBJECTS[_kind] = msgspec.json.Decoder(_resource.type)
-    _PAGES[_kind] = msgspec.json.Decoder(GenericAlias(list, (_resource.type,)))
+    _ITEMS[_kind] = msgspec.json.Decoder(GenericAlias(list, (_resource.type,)))
+    _PAGES[_kind] = msgspec.json.Decoder(GenericAlias(_Page, (GenericAlias(list, (_resource.type,)),)))
 
 
 _WORDS = {"object": "an object", "array": "a list", "str": "a string", "int": "a number", "float": "a number", "bool": "a boolean"}
@@ -68,13 +97,26 @@ def items_of(raw: msgspec.Raw | bytes) -> list[msgspec.Raw]:
     return [] if bytes(raw) == b"null" else _RAW_ITEMS.decode(raw)
 
 
-def decode_page(kind: Kind, raw: msgspec.Raw | bytes) -> list[Any] | None:
-    """All objects of a page, or None if one of them does not decode."""
+def decode_items(kind: Kind, raw: msgspec.Raw | bytes) -> list[Any] | None:
+    """All objects of a list's items, or None if one of them does not decode."""
     try:
-        decoded: list[Any] = _PAGES[kind].decode(raw)
+        decoded: list[Any] = _ITEMS[kind].decode(raw)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return None
     return decoded
+
+
+def decode_page(kind: Kind, body: bytes) -> Listed:
+    """A page of a list as the API serves it, in one go if all of it decodes.
+
+    Raises msgspec.MsgspecError, RecursionError or UnicodeDecodeError where it is no list.
+    """
+    try:
+        page = _PAGES[kind].decode(body)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        raw = _RAW_PAGE.decode(body)
+        return Listed(raw.metadata, None, raw.items)
+    return Listed(page.metadata, page.items, msgspec.Raw())
 
 
 def decode_object(kind: Kind, raw: msgspec.Raw | bytes) -> Any:

@@ -6,7 +6,8 @@ from datetime import datetime
 
 import msgspec
 
-from karpenter_check.collect.api import Answer, Api
+from karpenter_check.collect.answer import Answer
+from karpenter_check.collect.api import Api
 from karpenter_check.collect.refusal import CannotScan
 from karpenter_check.collect.resources import Resource
 

@@ -1,19 +1,27 @@
 """Objects as they come in, from a cluster or from files, until they are a snapshot."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from karpenter_check.collect.controller import cluster_name, version_of, without_environment
-from karpenter_check.collect.decode import decode_object, decode_page, explain, head_of, items_of
+from karpenter_check.collect.decode import Listed, decode_items, decode_object, explain, head_of, items_of
 from karpenter_check.collect.resources import LEGACY_KINDS, kind_of
 from karpenter_check.collect.spool import Spool
 from karpenter_check.snapshot import CollectionError, Coverage, Kind, Snapshot, Status, Version
 from karpenter_check.snapshot.pod import PodShape, PodShapes
 from karpenter_check.snapshot.quantity import amounts
+
+
+class Mark(NamedTuple):
+    """A place in what came in of one kind, to go back to."""
+
+    objects: int
+    errors: int
+    failed: int
 
 
 class Gathering:
@@ -34,15 +42,33 @@ class Gathering:
 
     def add_page(self, kind: Kind, items: msgspec.Raw | bytes, source: str) -> int:
         """Take all items of one kind's list; return how many there were. Raises msgspec.ValidationError where it is no list."""
-        page = decode_page(kind, items)
-        if page is not None:
-            for entry in page:
-                self._keep(kind, entry, source)
-            return len(page)
+        objects = decode_items(kind, items)
+        if objects is not None:
+            self._keep_all(kind, objects, source)
+            return len(objects)
         raws = items_of(items)
         for raw in raws:
             self.add(kind, raw, source)
         return len(raws)
+
+    def add_listed(self, kind: Kind, page: Listed, source: str) -> None:
+        """Take a decoded page of one kind's list. Raises msgspec.ValidationError where it is no list."""
+        if page.objects is None:
+            self.add_page(kind, page.items, source)
+        else:
+            self._keep_all(kind, page.objects, source)
+
+    def mark(self, kind: Kind) -> Mark:
+        """Where the kind stands now."""
+        return Mark(len(self.objects[kind]), len(self.errors), self.failed[kind])
+
+    def rewind(self, kind: Kind, mark: Mark) -> None:
+        """Forget what came in of the kind since; nothing of another kind has."""
+        objects = self.objects[kind]
+        for key in list(objects)[mark.objects :]:
+            del objects[key]
+        del self.errors[mark.errors :]
+        self.failed[kind] = mark.failed
 
     def add(self, kind: Kind, raw: msgspec.Raw | bytes, source: str) -> None:
         """Take one object; one that does not decode becomes a collection error."""
@@ -77,13 +103,18 @@ class Gathering:
         self.failed[kind] += 1
         self.errors.append(CollectionError(source, message, str(kind), name))
 
+    def _keep_all(self, kind: Kind, objects: Iterable[Any], source: str) -> None:
+        for entry in objects:
+            self._keep(kind, entry, source)
+
     def _keep(self, kind: Kind, decoded: Any, source: str) -> None:
-        if kind is Kind.EVENT:
-            self.objects[kind][str(len(self.objects[kind])), "", ""] = decoded
+        metadata = decoded.metadata
+        if kind is Kind.EVENT:  # one without a name is not told from others; the API server names all
+            name = metadata.name or str(len(self.objects[kind]))
+            self.objects[kind]["", metadata.namespace, name] = decoded
             if self._spool:
                 self._spool.add(kind, decoded)
             return
-        metadata = decoded.metadata
         try:
             kept = self._checked(kind, decoded)
         except ValueError as error:
@@ -127,7 +158,8 @@ class Gathering:
     def coverage_of(self, kind: Kind, status: Status = Status.COMPLETE, reason: str = "") -> Coverage:
         """The coverage of a kind that was listed: partial if some of its objects could not be read."""
         if status is Status.COMPLETE and self.failed[kind]:
-            status, reason = Status.PARTIAL, f"{self.failed[kind]} could not be read"
+            unread = f"{self.failed[kind]} could not be read"
+            status, reason = Status.PARTIAL, f"{unread}; {reason}" if reason else unread
         return Coverage(status, len(self.objects[kind]), reason)
 
     def snapshot(

@@ -5,26 +5,36 @@ from typing import TypeAlias
 
 from karpenter_check.collect.api import Api
 from karpenter_check.collect.discovery import Served, discover, node_class_path
-from karpenter_check.collect.pages import Lists, Outcome, Progress
+from karpenter_check.collect.events import field_selectors
+from karpenter_check.collect.gathering import Gathering
+from karpenter_check.collect.lists import Lists, Progress
 from karpenter_check.collect.permission import rules
+from karpenter_check.collect.reading import Listing, Outcome
 from karpenter_check.collect.refusal import CannotScan
 from karpenter_check.collect.resources import RESOURCES
 from karpenter_check.snapshot import NO_TIME, Coverage, Kind, Snapshot, Status, Version
 
-Read: TypeAlias = Callable[[Kind, str], Outcome]
+Read: TypeAlias = Callable[[Listing], Outcome]
 """How a list is read: `Lists.read`, or `Lists.peek`."""
 
 
-def collect_live(api: Api, *, progress: Progress | None = None, karpenter_version: Version | None = None) -> Snapshot:
-    """What the cluster holds now. `karpenter_version` is taken where no Deployment tells it.
+def collect_live(
+    api: Api,
+    *,
+    progress: Progress | None = None,
+    karpenter_version: Version | None = None,
+    events: bool = True,
+    gathering: Gathering | None = None,
+) -> Snapshot:
+    """What the cluster holds now. `karpenter_version` is taken where no Deployment tells it; `events` says whether to list them.
 
     What could not be read is in the coverage: NodePool is `absent` where the server serves no version of it that is read, and then
     nothing else is listed.
     Raises CannotScan where nothing can be asked or nothing may be listed, or the answers carry no time.
     """
     served = discover(api)
-    lists = Lists(api, progress)
-    coverage = read_all(api, served, lists, lists.read)
+    lists = Lists(api, progress, gathering)
+    coverage = read_all(api, served, lists, lists.read, events=events)
     if refusal := nothing_listed(coverage, lists):
         raise CannotScan(refusal)
     return lists.gathering.snapshot(
@@ -36,7 +46,7 @@ def collect_live(api: Api, *, progress: Progress | None = None, karpenter_versio
     )
 
 
-def read_all(api: Api, served: Served, lists: Lists, read: Read) -> dict[Kind, Coverage]:
+def read_all(api: Api, served: Served, lists: Lists, read: Read, *, events: bool = True) -> dict[Kind, Coverage]:
     """Read every kind, NodePools wholly: they name the node classes, and where they are absent the rest is not asked for.
 
     Raises CannotScan as `Lists.read` does.
@@ -48,12 +58,27 @@ def read_all(api: Api, served: Served, lists: Lists, read: Read) -> dict[Kind, C
             outcome = Status.NOT_COLLECTED, "without Karpenter there is nothing to judge"
         elif kind is Kind.NODECLASS:
             outcome = _read_node_classes(api, served, lists, coverage[Kind.NODEPOOL], read)
-        elif path := served.path(resource):
-            outcome = lists.read(kind, path) if kind is Kind.NODEPOOL else read(kind, path)
-        else:
+        elif kind is Kind.EVENT and not events:
+            outcome = Status.NOT_COLLECTED, "--no-events"
+        elif (path := served.path(resource)) is None:
             outcome = Status.ABSENT, served.absence(resource)
+        elif kind is Kind.EVENT:
+            outcome = _read_events(path, served, lists, coverage[Kind.NODEPOOL], read)
+        else:
+            outcome = (lists.read if kind is Kind.NODEPOOL else read)(Listing(kind, path))
         coverage[kind] = lists.gathering.coverage_of(kind, *outcome)
     return coverage
+
+
+def _read_events(path: str, served: Served, lists: Lists, nodepools: Coverage, read: Read) -> Outcome:
+    """Read the events that rules look at; the first list that is not had ends it."""
+    known = lists.gathering.objects[Kind.NODEPOOL].values() if nodepools.sufficient else None
+    outcomes = []
+    for selector in field_selectors(known, served.groups):
+        outcomes.append(read(Listing(Kind.EVENT, path, selector)))
+        if outcomes[-1][0] not in {Status.COMPLETE, Status.PARTIAL}:
+            break
+    return _together(outcomes)
 
 
 def nothing_listed(coverage: dict[Kind, Coverage], lists: Lists) -> str:
@@ -87,16 +112,16 @@ def _read_node_class(api: Api, served: Served, group: str, kind: str, read: Read
     except CannotScan as refusal:
         return Status.FAILED, str(refusal)
     # items of custom resources carry their kind, unlike those of built-in lists, so they need not be told it
-    return read(Kind.NODECLASS, path) if path else (Status.ABSENT, f"the server does not serve {kind} of {group}")
+    return read(Listing(Kind.NODECLASS, path)) if path else (Status.ABSENT, f"the server does not serve {kind} of {group}")
 
 
 def _together(outcomes: Sequence[Outcome]) -> Outcome:
     """One outcome for the lists of one kind: the worst, but absent only where all are. No lists are a complete nothing."""
     statuses = {status for status, _ in outcomes}
-    reason = "; ".join(reason for _, reason in outcomes if reason)
+    reason = "; ".join(dict.fromkeys(reason for _, reason in outcomes if reason))
     for worst in (Status.FAILED, Status.FORBIDDEN, Status.NOT_COLLECTED):
         if worst in statuses:
             return worst, reason
     if statuses == {Status.ABSENT}:
         return Status.ABSENT, reason
-    return (Status.PARTIAL, reason) if reason else (Status.COMPLETE, "")
+    return Status.COMPLETE if statuses <= {Status.COMPLETE} else Status.PARTIAL, reason

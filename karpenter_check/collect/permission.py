@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple, Self
 
-from karpenter_check.collect.api import Answer
+from karpenter_check.collect.answer import Answer
 
 _LONGEST = 160
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from karpenter_check.collect.api import Api
 from karpenter_check.collect.discovery import discover
+from karpenter_check.collect.lists import Lists
 from karpenter_check.collect.live import nothing_listed, read_all
-from karpenter_check.collect.pages import Lists
 from karpenter_check.snapshot import Kind, Status
 
 
@@ -38,14 +38,14 @@ class Preflight:
         return next(look for look in self.looks if look.kind is Kind.NODEPOOL)
 
 
-def preflight(api: Api) -> Preflight:
-    """Ask for one object of each kind; for all NodePools, since they name the node classes.
+def preflight(api: Api, *, events: bool = True) -> Preflight:
+    """Ask for one object of each kind; for all NodePools, since they name the node classes. `events` says whether they are read at all.
 
     Raises CannotScan where nothing can be asked, or the answers carry no time.
     """
     served = discover(api)
     lists = Lists(api)
-    coverage = read_all(api, served, lists, lists.peek)
+    coverage = read_all(api, served, lists, lists.peek, events=events)
     looks = (
         Look(kind, one.status, tuple(_where(path) for path in lists.read_at[kind]), one.reason) for kind, one in coverage.items()
     )

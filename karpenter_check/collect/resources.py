@@ -23,6 +23,8 @@ class Resource:
     versions: tuple[str, ...]
     plural: str
     type: type[msgspec.Struct]
+    metadata_only: bool = False
+    """Whether its spec and status need not be sent."""
 
     def path(self, version: str) -> str:
         """Where the whole cluster's objects are listed."""
@@ -38,7 +40,7 @@ RESOURCES = {
         Resource(Kind.NODE, "", ("v1",), "nodes", Node),
         Resource(Kind.DAEMONSET, "apps", ("v1",), "daemonsets", DaemonSet),
         Resource(Kind.POD, "", ("v1",), "pods", PodObject),
-        Resource(Kind.REPLICASET, "apps", ("v1",), "replicasets", ReplicaSet),
+        Resource(Kind.REPLICASET, "apps", ("v1",), "replicasets", ReplicaSet, metadata_only=True),
         Resource(Kind.DEPLOYMENT, "apps", ("v1",), "deployments", Deployment),
         Resource(Kind.STATEFULSET, "apps", ("v1",), "statefulsets", StatefulSet),
         Resource(Kind.PODDISRUPTIONBUDGET, "policy", ("v1",), "poddisruptionbudgets", PodDisruptionBudget),

@@ -28,6 +28,8 @@ class Transport:
         """
         self.server = _server(server)
         """Scheme, host and port, and a path where the server stands behind one."""
+        self.is_local = _is_loopback(self.server) and not proxy
+        """Whether nothing but this machine lies between, as far as the address tells."""
         self._authority = authority
         self._verify = verify
         self._server_name = server_name
@@ -47,7 +49,7 @@ class Transport:
         configuration = Configuration(host=self.server)  # takes a proxy from the environment
         if self._proxy:
             configuration.proxy, configuration.no_proxy = self._proxy, ""
-        elif _is_loopback(self.server):  # as Go does, and so kubectl
+        elif self.is_local:  # as Go does, and so kubectl
             configuration.proxy = None
         if configuration.proxy:
             configuration.proxy, configuration.proxy_headers = _proxy(configuration.proxy)

@@ -33,8 +33,10 @@ class EventSeries(Part, frozen=True):
 
 
 class EventMetadata(Part, frozen=True):
-    """`metadata` of an event; of it only the creation time, for events that carry no other."""
+    """`metadata` of an event: which one it is, and when it was created, for events that carry no other time."""
 
+    name: str = ""
+    namespace: str = ""
     creation_timestamp: Timestamp | None = None
 
 
@@ -78,13 +80,14 @@ class Event(Part, frozen=True):
         return max(1, self.count or 0, self.series.count if self.series else 0)
 
 
-_KARPENTER = frozenset({"karpenter", "eks-auto-mode/compute"})
-"""Who reports for Karpenter: itself, or EKS Auto Mode (https://github.com/awsdocs/amazon-eks-user-guide/pull/1111)."""
+KARPENTER_REPORTER = "karpenter"
+AUTO_MODE_REPORTER = "eks-auto-mode/compute"
+"""EKS Auto Mode's Karpenter (https://github.com/awsdocs/amazon-eks-user-guide/pull/1111)."""
 
 
 def by_karpenter(event: Event) -> bool:
     """Whether Karpenter reported it."""
-    return event.component in _KARPENTER
+    return event.component in {KARPENTER_REPORTER, AUTO_MODE_REPORTER}
 
 
 class Nomination(NamedTuple):

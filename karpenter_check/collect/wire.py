@@ -1,0 +1,106 @@
+"""One GET over the wire, from the question to the last byte, or what went wrong in words."""
+
+import ssl
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from karpenter_check.collect.answer import Answer
+from karpenter_check.collect.refusal import CannotScan
+
+if TYPE_CHECKING:
+    from urllib3 import BaseHTTPResponse, HTTPHeaderDict
+
+# urllib3 is imported where it is used: `karpenter-check --help` must not wait for it
+
+_MOST_AT_ONCE = 8 << 20
+"""Bytes asked of the socket at once: all that the kernel holds for us."""
+
+
+class Unanswered(CannotScan):
+    """There is no whole answer."""
+
+    def __init__(self, message: str, *, broke: bool) -> None:
+        """`broke` says that the server was there and the answer was not whole."""
+        super().__init__(message)
+        self.broke = broke
+
+
+def ask(pool: Any, host: str, url: str, headers: "HTTPHeaderDict", seconds: float) -> Answer:
+    """The answer to a GET through a `urllib3.PoolManager`; redirects are not followed. `seconds` bounds it as a whole.
+
+    A server that drips bytes is cut off at that time, one that falls silent at twice that time at the latest. Raises Unanswered.
+    """
+    from urllib3 import Timeout  # noqa: PLC0415
+    from urllib3.exceptions import DecodeError, HTTPError, ProtocolError  # noqa: PLC0415
+
+    started = monotonic()
+    try:
+        response = pool.request(
+            "GET",
+            url,
+            headers=headers,
+            timeout=Timeout(connect=seconds, read=seconds),
+            retries=False,
+            redirect=False,
+            preload_content=False,
+        )
+        try:
+            body = _body(response, started + seconds)
+        except BaseException:
+            response.close()
+            raise
+        response.release_conn()
+    except (HTTPError, OSError) as error:
+        broke = isinstance(error, ProtocolError | DecodeError)
+        raise Unanswered(f"{host} does not answer: {_reason(error, seconds)}", broke=broke) from error
+    return Answer(response.status, response.headers, body, monotonic() - started)
+
+
+def _body(response: "BaseHTTPResponse", ends: float) -> bytes:
+    """Raises urllib3's HTTPError, also TimeoutError at `ends` on the clock of `monotonic`."""
+    from urllib3.exceptions import TimeoutError as TooLong  # noqa: PLC0415
+
+    packed = "content-encoding" in response.headers  # what is not packed need not go through urllib3's buffers
+    parts = []
+    while part := response.read1(_MOST_AT_ONCE, decode_content=packed):
+        parts.append(part)
+        if monotonic() > ends:
+            raise TooLong
+    return b"".join(parts)
+
+
+def _reason(error: Exception, seconds: float) -> str:
+    """What went wrong, in a few words."""
+    from urllib3 import exceptions  # noqa: PLC0415
+
+    match error:
+        case exceptions.NameResolutionError():
+            return "its name cannot be resolved; check the network, or the context"
+        case exceptions.NewConnectionError():
+            refused = error.__cause__
+            spoken = refused.strerror if isinstance(refused, OSError) else None
+            return f"{(spoken or str(error)).lower()}; check the network, or the context"
+        case exceptions.TimeoutError():
+            return f"no whole answer came within {seconds:g} s; check the network, or raise --request-timeout"
+        case exceptions.SSLError() if "alert" in (words := _tls(error)):
+            return f"it ends the TLS connection ({words}); check server, and whether the client certificate is valid there"
+        case exceptions.SSLError():
+            return f"no trusted TLS connection ({_tls(error)}); check certificate-authority and server in the kubeconfig"
+        case exceptions.ProxyError():
+            return f"the proxy fails ({error.original_error}); check proxy-url, HTTPS_PROXY and NO_PROXY"
+        case exceptions.ProtocolError():
+            return f"the connection broke ({error.args[-1]})"
+        case _:
+            return " ".join(str(error).split())
+
+
+def _tls(error: Exception) -> str:
+    """OpenSSL's words without its numbers."""
+    inner = error.args[0] if error.args else error
+    if isinstance(inner, ssl.SSLCertVerificationError):
+        return inner.verify_message.rstrip(".")
+    if isinstance(inner, ssl.SSLEOFError):  # in TLS 1.3, the end may be seen before the alert
+        return "no alert, it just closes"
+    if isinstance(inner, ssl.SSLError) and inner.reason:
+        return inner.reason.lower().replace("_", " ")
+    return str(inner)
