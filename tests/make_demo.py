@@ -4,49 +4,28 @@
 """
 
 import gzip
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
-import msgspec
-
-from karpenter_check.collect.decode import decode_object, head_of, items_of
-from karpenter_check.collect.files import SCHEMA
-from karpenter_check.collect.resources import kind_of
-from karpenter_check.snapshot import Kind
+from karpenter_check.collect.files import read_files
+from karpenter_check.collect.gathering import Gathering
+from karpenter_check.collect.snapshot_file import snapshot_file
+from karpenter_check.collect.spool import Spool
+from karpenter_check.snapshot import Version
 
 HERE = Path(__file__).parent
 RECORDING = HERE / "recordings" / "faults"
 DEMO = HERE.parent / "karpenter_check" / "demo" / "cluster.json.gz"
 
 
-class _Version(msgspec.Struct, rename="camel"):
-    git_version: str = ""
-
-
-class _List(msgspec.Struct):
-    items: msgspec.Raw = msgspec.Raw(b"[]")
-
-
 def demo_document() -> bytes:
     """The recording as a snapshot file: of each object what the model reads, nothing else."""
-    lists: dict[str, list[object]] = {}
-    for path in sorted(RECORDING.glob("*.json.gz")):
-        content = gzip.decompress(path.read_bytes())
-        for raw in items_of(msgspec.json.decode(content, type=_List).items):
-            head = head_of(raw)
-            list_head = head_of(content)
-            kind = kind_of(head.kind or list_head.kind.removesuffix("List"), head.api_version or list_head.api_version)
-            if kind:
-                lists.setdefault(kind, []).append(decode_object(kind, raw))
-    return msgspec.json.encode({
-        "schema": SCHEMA,
-        "takenAt": (RECORDING / "taken-at").read_text().strip(),
-        "cluster": "demo",
-        "kubernetesVersion": msgspec.json.decode(gzip.decompress((RECORDING / "version.json.gz").read_bytes()), type=_Version).git_version,
-        "karpenterVersion": "1.13.0",
-        "coverage": {kind: {"status": "complete", "count": len(lists.get(kind, []))} for kind in Kind},
-        "errors": [],
-        "lists": lists,
-    })  # fmt: skip
+    taken_at = datetime.fromisoformat((RECORDING / "taken-at").read_text().strip())
+    with Spool() as spool:
+        recorded = read_files([RECORDING], at=taken_at, gathering=Gathering(spool)).snapshot
+        named = replace(recorded, cluster="demo", karpenter_version=Version(1, 13, 0))
+        return b"".join(snapshot_file(named, spool))
 
 
 if __name__ == "__main__":

@@ -12,14 +12,13 @@ from karpenter_check.collect.decode import explain, head_of, items_of
 from karpenter_check.collect.gathering import Gathering
 from karpenter_check.collect.refusal import UnreadableInput
 from karpenter_check.collect.resources import kind_of
+from karpenter_check.collect.snapshot_file import SCHEMA, SnapshotFile
 from karpenter_check.collect.sources import Source, list_folder, read_source, split
 from karpenter_check.snapshot import LOOSE_MANIFESTS, NO_TIME, CollectionError, Coverage, Kind, Snapshot, Status, Version
-from karpenter_check.snapshot.part import Timestamp
 from karpenter_check.snapshot.version import parse_version
 
 _EVENTS_LIVE = timedelta(hours=1)
 """How long the API server keeps an event by default, so that a pod that young has some."""
-SCHEMA = "karpenter-check/snapshot/v1"
 _DISCOVERY = {"APIGroupList", "APIResourceList", "APIVersions", "APIGroup"}
 
 
@@ -31,18 +30,6 @@ class _Document(msgspec.Struct, rename="camel"):
     schema: str = ""
     items: msgspec.Raw = msgspec.Raw()
     git_version: str = ""
-
-
-class _SnapshotFile(msgspec.Struct, rename="camel"):
-    """Our own snapshot file."""
-
-    taken_at: Timestamp
-    lists: dict[str, msgspec.Raw]
-    coverage: dict[Kind, Coverage] = {}
-    cluster: str = ""
-    kubernetes_version: str = ""
-    karpenter_version: str = ""
-    errors: list[CollectionError] = []
 
 
 @dataclass(frozen=True)
@@ -60,14 +47,16 @@ class FileInput:
     """Whether this is a cluster (no loose manifests) that serves neither karpenter.sh/v1 nor v1beta1."""
     guessed_time: bool
     """Whether the time of the snapshot was taken from its objects."""
+    stated: bool
+    """Whether it is a snapshot file, so that all is as it was when that was written."""
 
 
 class _Reader:
-    def __init__(self) -> None:
-        self.gathering = Gathering()
+    def __init__(self, gathering: Gathering) -> None:
+        self.gathering = gathering
         self.listed: set[Kind] = set()
         self.loose: set[Kind] = set()
-        self.file: _SnapshotFile | None = None
+        self.file: SnapshotFile | None = None
         self.kubernetes_version = ""
         self.newest: datetime | None = None
         self.lists = False
@@ -132,7 +121,7 @@ class _Reader:
         if self.file is not None:
             raise UnreadableInput(f"{source}: a second snapshot file; scan one at a time")
         try:
-            self.file = msgspec.json.decode(raw, type=_SnapshotFile)
+            self.file = msgspec.json.decode(raw, type=SnapshotFile)
             for name, items in self.file.lists.items():
                 if name not in set(Kind):
                     raise UnreadableInput(f"{source}: lists.{name}: not a kind that is read")
@@ -146,12 +135,15 @@ class _Reader:
             self.newest = time
 
     def coverage(self, *, complete: bool) -> dict[Kind, Coverage]:
-        """By design: listed kinds are complete, loose ones partial, and with `complete` everything was asked for."""
+        """By design: listed kinds are complete, loose ones partial, and with `complete` everything was asked for.
+
+        What a snapshot file states is as it says, and in its order.
+        """
+        stated = self.file.coverage if self.file else {}
         covered = {}
-        for kind in Kind:
-            if self.file and kind in self.file.coverage:
-                stated = self.file.coverage[kind]
-                covered[kind] = self.gathering.coverage_of(kind, stated.status, stated.reason)
+        for kind in dict.fromkeys((*stated, *Kind)):
+            if kind in stated:
+                covered[kind] = self.gathering.coverage_of(kind, stated[kind].status, stated[kind].reason)
             elif complete or kind in self.listed:
                 covered[kind] = self.gathering.coverage_of(kind)
             elif kind in self.loose:
@@ -162,15 +154,22 @@ class _Reader:
 
 
 def read_files(
-    paths: Iterable[Path | None], *, complete: bool = False, at: datetime | None = None, karpenter_version: Version | None = None
+    paths: Iterable[Path | None],
+    *,
+    complete: bool = False,
+    at: datetime | None = None,
+    karpenter_version: Version | None = None,
+    gathering: Gathering | None = None,
 ) -> FileInput:
     """The snapshot that the files hold together; None among the paths is standard input.
 
     `complete` says that every kind was asked for, so kinds that do not appear are empty. `at` is the time it was taken.
+    `gathering` is what the objects go through, a new one if none is given.
     Raises UnreadableInput where a named file, or everything in a folder, cannot be read; what cannot be read in a folder or a
     list beside what can becomes a collection error.
     """
-    reader, ignored, first_refusal = _Reader(), 0, None
+    gathering = gathering or Gathering()
+    reader, ignored, first_refusal = _Reader(gathering), 0, None
     for path in paths:
         if path is None or not path.is_dir():
             reader.read(read_source(path))
@@ -184,7 +183,7 @@ def read_files(
                 first_refusal = first_refusal or refusal
                 source, _, message = str(refusal).partition(": ")
                 reader.gathering.errors.append(CollectionError(source, message))
-    gathering, stated = reader.gathering, reader.file
+    stated = reader.file
     if gathering.errors and not (gathering.count or gathering.legacy or gathering.ignored):
         raise first_refusal or UnreadableInput(str(gathering.errors[0]))
     if not (gathering.count or gathering.legacy or gathering.ignored or reader.lists or stated):
@@ -215,6 +214,7 @@ def read_files(
         legacy=gathering.legacy.total(),
         cluster_without_karpenter=bool(without or absent),
         guessed_time=at is None and stated is None,
+        stated=stated is not None,
     )
 
 
