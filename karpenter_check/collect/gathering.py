@@ -22,6 +22,7 @@ class Mark(NamedTuple):
     objects: int
     errors: int
     failed: int
+    spooled: int
 
 
 class Gathering:
@@ -60,7 +61,8 @@ class Gathering:
 
     def mark(self, kind: Kind) -> Mark:
         """Where the kind stands now."""
-        return Mark(len(self.objects[kind]), len(self.errors), self.failed[kind])
+        spooled = self._spool.mark(kind) if self._spool else 0
+        return Mark(len(self.objects[kind]), len(self.errors), self.failed[kind], spooled)
 
     def rewind(self, kind: Kind, mark: Mark) -> None:
         """Forget what came in of the kind since; nothing of another kind has."""
@@ -69,6 +71,8 @@ class Gathering:
             del objects[key]
         del self.errors[mark.errors :]
         self.failed[kind] = mark.failed
+        if self._spool:
+            self._spool.truncate(kind, mark.spooled)
 
     def add(self, kind: Kind, raw: msgspec.Raw | bytes, source: str) -> None:
         """Take one object; one that does not decode becomes a collection error."""

@@ -7,12 +7,10 @@ import msgspec
 
 from karpenter_check.collect.resources import RESOURCES
 from karpenter_check.collect.spool import Spool
-from karpenter_check.snapshot import CollectionError, Coverage, Kind, Snapshot, Status
+from karpenter_check.snapshot import CollectionError, Coverage, Kind, Snapshot
 from karpenter_check.snapshot.part import Timestamp
 
 SCHEMA = "karpenter-check/snapshot/v1"
-_WITHOUT_OBJECTS = {Status.ABSENT, Status.NOT_COLLECTED}
-"""Objects of such a kind came in and were not wanted."""
 
 
 class _Head(msgspec.Struct, rename="camel"):
@@ -58,6 +56,7 @@ class Redactor(Protocol):
 def snapshot_file(snapshot: Snapshot, spool: Spool, redactor: Redactor | None = None) -> Iterator[bytes]:
     """The file, piece by piece: the objects from the spool, a line each, all else from the snapshot that was made of them.
 
+    Kinds of which the snapshot counts no object stay out, as with --no-events.
     Raises OSError where the spool cannot be read again.
     """
     head = _Head(
@@ -69,7 +68,7 @@ def snapshot_file(snapshot: Snapshot, spool: Spool, redactor: Redactor | None = 
         coverage=dict(snapshot.coverage),
         errors=list(snapshot.errors),
     )
-    kinds = [kind for kind in RESOURCES if spool.mark(kind) and snapshot.covered(kind).status not in _WITHOUT_OBJECTS]
+    kinds = [kind for kind in RESOURCES if snapshot.covered(kind).count]
     if redactor:
         for kind in kinds:
             for entry in spool.objects(kind):

@@ -82,6 +82,18 @@ def test_a_pod_is_spooled_as_the_api_serves_it_and_a_deployment_without_its_envi
     ]
 
 
+def test_what_a_gathering_forgets_is_not_in_the_spool(spool: Spool) -> None:
+    gathering = Gathering(spool)
+    gathering.add_page(Kind.STATEFULSET, listed("kept"), "statefulsets")
+    mark = gathering.mark(Kind.STATEFULSET)
+    gathering.add_page(Kind.STATEFULSET, listed("forgotten"), "statefulsets")
+    gathering.rewind(Kind.STATEFULSET, mark)
+    gathering.add_page(Kind.STATEFULSET, listed("again"), "statefulsets")
+
+    assert [entry.metadata.name for entry in spool.objects(Kind.STATEFULSET)] == ["kept", "again"]
+    assert [name for _, _, name in gathering.objects[Kind.STATEFULSET]] == ["kept", "again"]
+
+
 def test_events_are_spooled_with_their_messages(spool: Spool) -> None:
     Gathering(spool).add_page(Kind.EVENT, b'[{"involvedObject": {"kind": "Pod", "name": "web"}, "message": "m"}]', "events.json")
 
