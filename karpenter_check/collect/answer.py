@@ -18,6 +18,8 @@ class Answer(NamedTuple):
     """Seconds from the question to the last byte."""
     tries: int = 1
     """How often was asked until this answer counted."""
+    asked_to_wait: float | None = None
+    """Seconds that it wanted and that were not left."""
 
     @property
     def message(self) -> str:
@@ -31,6 +33,8 @@ class Answer(NamedTuple):
     def complaint(self) -> str:
         """What an answer other than 200 says: its status code, its message if it has one, and how often it said so."""
         said = f"HTTP {self.status}: {self.message}" if self.message else f"HTTP {self.status}"
+        if self.asked_to_wait is not None:
+            return f"{said} (asks to wait {self.asked_to_wait:g} s, more than --timeout leaves)"
         return f"{said} (asked {self.tries} times)" if self.tries > 1 else said
 
     @property

@@ -11,7 +11,7 @@ from karpenter_check.collect.credentials import Credential, Credentials
 from karpenter_check.collect.deadline import Deadline
 from karpenter_check.collect.impersonation import Impersonation
 from karpenter_check.collect.refusal import CannotScan
-from karpenter_check.collect.retry import ASKED_AGAIN, MOST_TRIES, pause_after
+from karpenter_check.collect.retry import ASKED_AGAIN, MOST_TRIES, pause_after, retry_after
 from karpenter_check.collect.transport import Transport
 from karpenter_check.collect.wire import Unanswered, ask
 
@@ -79,7 +79,8 @@ class Api:
             if tries < MOST_TRIES and self.pause(tries, answer):
                 continue
             if answer:
-                return answer._replace(tries=tries)
+                wanted = retry_after(answer) if tries < MOST_TRIES else None
+                return answer._replace(tries=tries, asked_to_wait=wanted)
             raise CannotScan(f"{unanswered} (asked {tries} times)" if tries > 1 else str(unanswered)) from unanswered
 
     def pause(self, tries: int, answer: Answer | None = None) -> bool:

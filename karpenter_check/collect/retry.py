@@ -29,17 +29,17 @@ def pause_after(tries: int, answer: Answer | None = None) -> float:
 
     Never in step with others that were refused at the same moment.
     """
-    asked = _retry_after(answer)
+    asked = retry_after(answer) if answer else None
     jitter = uniform(0.5, 1.5)  # noqa: S311  no secret
     return FIRST_PAUSE * 2 ** (tries - 1) * jitter if asked is None else asked
 
 
-def _retry_after(answer: Answer | None) -> float | None:
+def retry_after(answer: Answer) -> float | None:
     """What Retry-After says, in seconds; None where there is none, or none that can be read."""
     from urllib3 import Retry  # noqa: PLC0415  `karpenter-check --help` must not wait for it
     from urllib3.exceptions import InvalidHeader  # noqa: PLC0415  as above
 
-    given = answer.headers.get("Retry-After") if answer else None
+    given = answer.headers.get("Retry-After")
     if given is None:
         return None
     try:

@@ -13,6 +13,7 @@ from karpenter_check.collect.refusal import CannotScan
 from karpenter_check.rules import every_rule
 from karpenter_check.scan import scan
 from karpenter_check.snapshot import Coverage, Kind, Snapshot, Status, Version
+from karpenter_check.snapshot.event import by_karpenter
 from tests.collect.replay import LISTS, RECORDINGS, Replay, Reply, an_error, forbidden, read, taken_at
 
 NODEPOOLS = "/apis/karpenter.sh/v1/nodepools"
@@ -42,8 +43,13 @@ def plain(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def from_files(recording: str) -> Snapshot:
+    """The recording as kubectl would have printed it, with those of its events that a live scan asks for."""
     snapshot = read_files([RECORDINGS / recording], at=taken_at(recording)).snapshot
-    return replace(snapshot, cluster="recorded")
+    of_karpenter = [event for event in snapshot.events if by_karpenter(event)]
+    of_others = [event for reason in ("Preempted", "FailedCreatePodSandBox") for event in snapshot.events_by_reason.get(reason, ())]
+    events = (*of_karpenter, *of_others)
+    coverage = {**snapshot.coverage, Kind.EVENT: Coverage(Status.COMPLETE, len(events))}
+    return replace(snapshot, cluster="recorded", events=events, coverage=coverage)
 
 
 def groups_with(versions: list[str]) -> Reply:
@@ -94,6 +100,14 @@ def test_each_kind_is_listed_once_for_the_whole_cluster_and_only_with_get(health
         "GET /apis/apps/v1/statefulsets",
         "GET /apis/policy/v1/poddisruptionbudgets",
         "GET /api/v1/events",
+        "GET /api/v1/events",
+        "GET /api/v1/events",
+    ]
+    asked = [request.query for request in healthy.requests if request.path == "/api/v1/events"]
+    assert asked == [
+        {"limit": "500", "fieldSelector": "source=karpenter"},
+        {"limit": "500", "fieldSelector": "reason=Preempted"},
+        {"limit": "500", "fieldSelector": "reason=FailedCreatePodSandBox"},
     ]
 
 
@@ -176,7 +190,7 @@ def test_a_group_that_is_not_served_leaves_its_kind_absent_and_the_rest_seen(hea
     [
         (Reply(404, b"not here"), "HTTP 404; is it a Kubernetes API server?"),
         (Reply(302, b"", {"Location": "https://login.invalid"}), "HTTP 302; is it a Kubernetes API server?"),
-        (Reply(503, b"upstream"), "HTTP 503"),
+        (Reply(503, b"upstream"), "HTTP 503 (asked 4 times)"),
         (
             Reply(403, b'{"message":"users \\"jane\\" is forbidden: User \\"joe\\" cannot impersonate resource \\"users\\""}'),
             (
@@ -188,7 +202,7 @@ def test_a_group_that_is_not_served_leaves_its_kind_absent_and_the_rest_seen(hea
     ids=["not found", "a login page", "an ailing load balancer", "impersonation"],
 )
 def test_a_server_that_refuses_discovery_is_told(healthy: Replay, scanned: Scan, reply: Reply, said: str) -> None:
-    healthy.answer("/apis", reply)
+    healthy.answer_always("/apis", reply)
     with pytest.raises(CannotScan) as refused:
         scanned(healthy)
     assert str(refused.value) == f"{healthy.url} refuses GET /apis: {said}"
@@ -292,15 +306,17 @@ def test_of_two_providers_node_classes_those_that_are_served_are_read(healthy: R
 
 
 def test_node_classes_that_cannot_be_looked_up_have_failed(healthy: Replay, scanned: Scan) -> None:
-    healthy.answer(NODE_CLASSES, Reply(503, b"upstream unavailable"))
-    assert scanned(healthy).covered(Kind.NODECLASS) == Coverage(Status.FAILED, 0, f"GET {NODE_CLASSES}: HTTP 503")
+    healthy.answer_always(NODE_CLASSES, Reply(503, b"upstream unavailable"))
+    assert scanned(healthy).covered(Kind.NODECLASS) == Coverage(Status.FAILED, 0, f"GET {NODE_CLASSES}: HTTP 503 (asked 4 times)")
 
 
 def test_a_server_error_between_two_pages_keeps_what_was_read_and_says_that_it_failed(scanned: Scan) -> None:
     with Replay("healthy", page_size=20) as replay:
-        replay.answer(PODS, Reply(500, b'{"kind":"Status","message":"etcdserver: leader changed"}'), page=2)
+        for page in range(2, 6):
+            replay.answer(PODS, Reply(500, b'{"kind":"Status","message":"etcdserver: leader changed"}'), page=page)
         snapshot = scanned(replay)
-    assert snapshot.covered(Kind.POD) == Coverage(Status.FAILED, 20, f"GET {PODS}: HTTP 500: etcdserver: leader changed")
+    said = f"GET {PODS}: HTTP 500: etcdserver: leader changed (asked 4 times)"
+    assert snapshot.covered(Kind.POD) == Coverage(Status.FAILED, 20, said)
     assert len(snapshot.pods) == 20
 
 
@@ -325,15 +341,16 @@ def test_a_list_that_ends_in_a_refusal_has_failed_whatever_the_refusal(scanned: 
     ids=["empty", "no list", "a page for people", "no metadata", "no items", "cut off"],
 )
 def test_an_answer_that_is_no_list_is_never_an_empty_one(healthy: Replay, scanned: Scan, body: bytes) -> None:
-    healthy.answer(PODS, Reply(200, body))
+    healthy.answer_always(PODS, Reply(200, body))
     coverage = scanned(healthy).covered(Kind.POD)
     assert (coverage.status, coverage.count) == (Status.FAILED, 0)
     assert coverage.reason.startswith(f"GET {PODS}: the answer is no list: ")
+    assert coverage.reason.endswith(" (asked 4 times)")
 
 
 def test_a_body_that_breaks_off_on_the_wire_has_failed(healthy: Replay, scanned: Scan) -> None:
     pods = read("healthy", "pods")
-    healthy.answer(PODS, Reply(200, pods[:9000], {"Content-Length": str(len(pods))}))
+    healthy.answer_always(PODS, Reply(200, pods[:9000], {"Content-Length": str(len(pods))}))
     coverage = scanned(healthy).covered(Kind.POD)
     assert (coverage.status, coverage.count) == (Status.FAILED, 0)
     assert coverage.reason.startswith(f"http://127.0.0.1:{healthy.port} does not answer: the connection broke (")
