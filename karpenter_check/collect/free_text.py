@@ -1,0 +1,153 @@
+"""Text for people, such as events' messages, without the names in it."""
+
+import re
+
+from karpenter_check.collect.pseudonyms import Pseudonyms
+from karpenter_check.collect.public_names import NAMES, is_public_group, is_public_key
+from karpenter_check.snapshot import LOOSE_MANIFESTS
+
+_PHRASES = (
+    "Pod should schedule on: nodeclaim/", "Pod should schedule on: node/", "nodeclaim/", "node/", "Preempted by a pod", "Preempted by pod",
+    "on node", "Successfully assigned", "forceful termination", "nominated for a pending pod", "Failed to schedule pod",
+    "no instance type", "did not tolerate taint", "no new claims to deallocate", "preemption:", "due to minvalues incompatibility",
+    "persistentvolumeclaim", "pvc", "storage class", "persistentvolume", "cannot", "(NodePool=", "(taint=", "requirements=",
+)  # fmt: skip
+"""What rules and reports look for in messages: it stays, even where some object is called so."""
+_SCANNED = re.compile(
+    rf"(?P<phrase>(?:{'|'.join(map(re.escape, _PHRASES))})(?:(?<=[/=])|(?![^\s,.;:()\"'])))|(?P<token>[^\s\"'`()\[\]{{}}<>,;=|]+)",
+    re.IGNORECASE,
+)
+_STOP_WORDS = frozenset(
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "at",
+        "be",
+        "been",
+        "but",
+        "by",
+        "can",
+        "for",
+        "from",
+        "has",
+        "have",
+        "in",
+        "is",
+        "it",
+        "its",
+        "no",
+        "none",
+        "not",
+        "of",
+        "on",
+        "or",
+        "that",
+        "the",
+        "there",
+        "this",
+        "to",
+        "was",
+        "were",
+        "while",
+        "will",
+        "with",
+    ]
+)
+"""Words that no message can do without: a label's value `a` is no secret."""
+_HYPHENATED = frozenset({
+    "on-demand", "non-empty", "do-not-disrupt", "in-place", "read-only", "read-write", "not-ready", "node-pressure", "out-of-memory",
+    "out-of-service", "re-create", "re-try", "system-node-critical", "default-scheduler", "kube-controller-manager", "kube-scheduler",
+    "resource-version", "pre-bind", "in-flight", "up-to-date", "spot-to-spot",
+})  # fmt: skip
+_BESIDE_SLASHES = frozenset({
+    "affinity", "selector", "node", "pod", "nodeclaim", "nodepool", "api", "apis", "v1", "v1beta1", "and", "or", "nodes", "pods",
+    "nodeclaims", "nodepools", "daemonsets", "replicasets", "deployments", "statefulsets", "events", "poddisruptionbudgets",
+    "ec2nodeclasses", "aksnodeclasses", "kwoknodeclasses", "nodeclasses", "noschedule", "noexecute", "prefernoschedule",
+})  # fmt: skip
+_WORD = re.compile(r"[A-Za-z]{1,40}")
+_NUMBER = re.compile(
+    r"[+-]?[0-9]{1,11}(?:\.[0-9]+)?(?:%|[kKMGTPEmun]i?|ms|s|m|h|d|x|st|nd|rd|th)?|[+-]?[0-9]{13,20}|(?:[0-9]+(?:\.[0-9]+)?(?:h|m|s|ms|us|µs|ns))+"
+    r"|v?[0-9]{1,4}\.[0-9]{1,4}(?:\.[0-9]{1,6})?|v[0-9]{1,3}(?:(?:alpha|beta)[0-9]{1,2})?"
+    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9:.]+(?:Z|[+-][0-9:]+)?)?|[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?Z?"
+)
+"""Numbers, quantities, durations, versions and times; not twelve digits, which are an account of AWS."""
+_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+_AT_THE_ENDS = ".:!?…-_/*&#~"
+_ZONE = re.compile(r"[a-z]{2}(?:-[a-z]+)+-[0-9][a-z]|[a-z]+-[a-z]+-[0-9]|test-zone-[a-z]|[0-9]")
+
+
+class FreeText:
+    """Rewrites texts, each of their parts looked up once."""
+
+    def __init__(self, pseudonyms: Pseudonyms) -> None:
+        self._pseudonyms = pseudonyms
+        self._tokens: dict[str, str] = {}
+
+    def redacted(self, text: str) -> str:
+        """The text with every noted name replaced, and everything that is no ordinary word, number or well-known key."""
+        if not text or text == LOOSE_MANIFESTS:
+            return text
+        return _SCANNED.sub(self._found, text)
+
+    def _found(self, found: re.Match[str]) -> str:
+        token = found["token"]
+        if token is None:
+            return found[0]
+        made = self._tokens.get(token)
+        if made is None:
+            made = self._tokens[token] = self._token(token)
+        return made
+
+    def _token(self, token: str) -> str:
+        if token in self._pseudonyms and token not in _STOP_WORDS:
+            return self._pseudonyms.name(token)
+        core = token.strip(_AT_THE_ENDS)
+        before, _, after = token.partition(core) if core else (token, "", "")
+        return f"{before}{self._core(core) if core else ''}{after}"
+
+    def _core(self, core: str) -> str:
+        if core in self._pseudonyms and core not in _STOP_WORDS:
+            return self._pseudonyms.name(core)
+        if _is_plain(core) or _WORD.fullmatch(core):
+            return core
+        if _UUID.fullmatch(core):
+            return self._pseudonyms.uid(core)
+        if "://" in core:
+            return provider_id(self._pseudonyms, core)
+        parts = re.split(r"([/:])", core)
+        addresses = "@" in core or core.startswith("arn:") or core.count(":") > 1
+        if len(parts) == 1 or addresses or not _is_path(parts[0]):
+            return self._pseudonyms.name(core, "name" if len(parts) == 1 else "reference")
+        return "".join(self._part(part) for part in parts)
+
+    def _part(self, part: str) -> str:
+        """A part of a path: of words only those that are no names."""
+        if part in {"", "/", ":"} or (part.lower() in _BESIDE_SLASHES and part not in self._pseudonyms):
+            return part
+        if part not in self._pseudonyms and (_is_plain(part) or ("." in part and is_public_group(part))):
+            return part
+        return self._pseudonyms.uid(part) if _UUID.fullmatch(part) else self._pseudonyms.name(part)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text can be no private name: a number, a well-known key or name."""
+    return bool(_NUMBER.fullmatch(text)) or text in NAMES or text.lower() in _HYPHENATED or ("/" in text and is_public_key(text))
+
+
+def _is_path(first: str) -> bool:
+    """Whether what stands before a slash or colon is no host, registry or address."""
+    return "." not in first or is_public_group(first) or bool(_NUMBER.fullmatch(first))
+
+
+def provider_id(pseudonyms: Pseudonyms, text: str) -> str:
+    """A provider's id of a machine, or another URL: of it the scheme stays, and AWS's zone."""
+    scheme, _, rest = text.partition("://")
+    if scheme == "aws":
+        zone, _, instance = rest.lstrip("/").partition("/")
+        shown = zone if _ZONE.fullmatch(zone) else pseudonyms.name(zone, "name")
+        return f"aws:///{shown}/i-{pseudonyms.digest('instance', instance).hex()[:17]}"
+    if scheme in {"kwok", "azure", "gce", "kind", "oci", "digitalocean", "hcloud", "openstack", "vsphere"}:
+        return f"{scheme}://{pseudonyms.name(rest, 'node')}"
+    return pseudonyms.name(text, "url")
