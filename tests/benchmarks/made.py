@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from tests.benchmarks import event_bytes, object_bytes
+from tests.benchmarks import event_bytes, karpenter_bytes, node_bytes, workload_bytes
 from tests.benchmarks.managed import Json
 from tests.benchmarks.plan import WORKLOADS, Plan, plan
 from tests.benchmarks.pod_bytes import pods_of
@@ -54,19 +54,19 @@ def _all_events(cluster: Plan) -> Iterator[Json]:
 
 
 LISTS = (
-    List("/apis/karpenter.sh/v1/nodepools", "NodePool", "karpenter.sh/v1", object_bytes.nodepools, custom=True),
-    List("/apis/karpenter.sh/v1/nodeclaims", "NodeClaim", "karpenter.sh/v1", object_bytes.nodeclaims, custom=True),
-    List("/apis/karpenter.k8s.aws/v1/ec2nodeclasses", "EC2NodeClass", "karpenter.k8s.aws/v1", object_bytes.node_classes, custom=True),
-    List("/api/v1/nodes", "Node", "v1", object_bytes.nodes),
-    List("/apis/apps/v1/daemonsets", "DaemonSet", "apps/v1", lambda made: object_bytes.workloads(made, "DaemonSet")),
-    List("/apis/apps/v1/deployments", "Deployment", "apps/v1", lambda made: object_bytes.workloads(made, "Deployment")),
-    List("/apis/apps/v1/statefulsets", "StatefulSet", "apps/v1", lambda made: object_bytes.workloads(made, "StatefulSet")),
-    List("/apis/apps/v1/replicasets", "ReplicaSet", "apps/v1", object_bytes.replicasets),
+    List("/apis/karpenter.sh/v1/nodepools", "NodePool", "karpenter.sh/v1", karpenter_bytes.nodepools, custom=True),
+    List("/apis/karpenter.sh/v1/nodeclaims", "NodeClaim", "karpenter.sh/v1", karpenter_bytes.nodeclaims, custom=True),
+    List("/apis/karpenter.k8s.aws/v1/ec2nodeclasses", "EC2NodeClass", "karpenter.k8s.aws/v1", karpenter_bytes.node_classes, custom=True),
+    List("/api/v1/nodes", "Node", "v1", node_bytes.nodes),
+    List("/apis/apps/v1/daemonsets", "DaemonSet", "apps/v1", lambda made: workload_bytes.workloads(made, "DaemonSet")),
+    List("/apis/apps/v1/deployments", "Deployment", "apps/v1", lambda made: workload_bytes.workloads(made, "Deployment")),
+    List("/apis/apps/v1/statefulsets", "StatefulSet", "apps/v1", lambda made: workload_bytes.workloads(made, "StatefulSet")),
+    List("/apis/apps/v1/replicasets", "ReplicaSet", "apps/v1", workload_bytes.replicasets),
     List(
         "/apis/apps/v1/replicasets", "PartialObjectMetadata", "meta.k8s.io/v1",
-        lambda made: object_bytes.metadata_only(object_bytes.replicasets(made)), variant=METADATA_ONLY,
+        lambda made: workload_bytes.metadata_only(workload_bytes.replicasets(made)), variant=METADATA_ONLY,
     ),
-    List("/apis/policy/v1/poddisruptionbudgets", "PodDisruptionBudget", "policy/v1", object_bytes.poddisruptionbudgets),
+    List("/apis/policy/v1/poddisruptionbudgets", "PodDisruptionBudget", "policy/v1", workload_bytes.poddisruptionbudgets),
     List("/api/v1/events", "Event", "v1", _all_events),
     List("/api/v1/events", "Event", "v1", event_bytes.karpenter_events, variant="source=karpenter"),
     List("/api/v1/events", "Event", "v1", event_bytes.preempted_events, variant="reason=Preempted"),
