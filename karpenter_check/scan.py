@@ -8,7 +8,7 @@ from typing import Any
 
 from karpenter_check.finding import Finding, Severity, fingerprint
 from karpenter_check.rule import AnyRule, NotProven
-from karpenter_check.snapshot import NO_TIME, Kind, Snapshot
+from karpenter_check.snapshot import NO_TIME, Kind, Snapshot, Status
 
 
 class Outcome(StrEnum):
@@ -109,7 +109,7 @@ def _run(rule: AnyRule, snapshot: Snapshot, settings: Mapping[str, Any]) -> tupl
     except Exception as error:  # noqa: BLE001  the one place where a crash becomes a value: a broken rule must not silence the others
         frame = extract_tb(error.__traceback__)[-1]
         return RuleRun(rule, Outcome.ERROR, f"{type(error).__name__}: {error} ({frame.name}, line {frame.lineno})"), ()
-    partial = "; ".join(f"{kind}: {coverage}" for kind, coverage in coverages if coverage.reason)
+    partial = "; ".join(f"{kind}: {coverage}" for kind, coverage in coverages if coverage.status is not Status.COMPLETE)
     return RuleRun(rule, Outcome.FAILED if findings else Outcome.PASSED, partial), findings
 
 

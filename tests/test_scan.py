@@ -100,6 +100,13 @@ def test_with_a_few_unreadable_objects_a_rule_runs_and_says_so() -> None:
     assert (the_run(report), len(report.results), report.incomplete) == ((Outcome.FAILED, "Node: partial (1 unreadable)"), 1, True)
 
 
+def test_what_is_said_of_a_kind_that_was_seen_whole_leaves_nothing_incomplete() -> None:
+    again = Coverage(Status.COMPLETE, 1, "listed again after its token expired")
+    report = scan(covered(a_cluster(a_node("n1")), Kind.NODE, again), [every_node])
+
+    assert (the_run(report), report.incomplete) == ((Outcome.FAILED, ""), False)
+
+
 def test_a_rule_that_breaks_is_an_error_and_counts_nothing_while_the_others_run() -> None:
     report = scan(a_cluster(a_node("n1")), [every_node, breaks_down])
     broken, ran = report.runs

@@ -17,7 +17,7 @@ from karpenter_check.scheduling.pod import alternatives
 from karpenter_check.scheduling.refusal import NoOverlap, UndefinedLabel, UntoleratedTaint
 from karpenter_check.scheduling.template import nodepool_templates
 from karpenter_check.scheduling.verdict import Answer, Verdict, verdicts
-from karpenter_check.snapshot import Kind, Pod, Ref, Snapshot
+from karpenter_check.snapshot import Kind, Pod, Ref, Snapshot, Status
 from karpenter_check.why.advice import advice
 from karpenter_check.why.subject import pods_meant
 
@@ -119,7 +119,7 @@ def why_pod(snapshot: Snapshot, name: str, namespace: str | None = None) -> PodA
         unseen=tuple(
             f"{kind}: {coverage}"
             for kind in (Kind.NODEPOOL, Kind.NODE, Kind.POD, Kind.DAEMONSET, Kind.NODECLAIM, Kind.EVENT)
-            if not (coverage := snapshot.covered(kind)).sufficient or coverage.reason
+            if (coverage := snapshot.covered(kind)).status is not Status.COMPLETE
         ),
     )
 
