@@ -11,7 +11,7 @@ from karpenter_check.finding import Evidence, Finding, Fix, Impact, Occurrence, 
 from karpenter_check.rule import rule
 from karpenter_check.scheduling.node import admits_daemonset, label_mismatch, repelled, term_matches
 from karpenter_check.scheduling.nomination import node_ref
-from karpenter_check.snapshot import DaemonSet, Kind, Node, NodePool, Snapshot
+from karpenter_check.snapshot import GRACE, DaemonSet, Kind, Node, NodePool, Snapshot
 from karpenter_check.snapshot.node import Taint
 from karpenter_check.snapshot.pod import PodShape
 from karpenter_check.snapshot.pod_object import NodeSelectorRequirement, NodeSelectorTerm
@@ -75,6 +75,7 @@ def _essential(name: str) -> str:
 @rule(severity=Severity.HIGH, needs={Kind.NODE, Kind.POD, Kind.DAEMONSET, Kind.NODEPOOL, Kind.NODECLAIM}, since="0.1.0")
 def daemonset_absent_from_nodepool(snapshot: Snapshot, *, minimum_age: timedelta = timedelta(minutes=10)) -> Iterator[Finding]:
     """A DaemonSet that runs on most NodePools is kept out of one."""
+    minimum_age = max(GRACE, minimum_age)
     settled = {nodepool.name: _settled(snapshot, nodepool, minimum_age) for nodepool in snapshot.nodepools}
     settled = {name: nodes for name, nodes in settled.items() if nodes}
     asked = _asked_labels(snapshot)

@@ -17,7 +17,7 @@ from karpenter_check.scheduling.template import (
     nodeclaim_templates,
     nodepool_templates,
 )
-from karpenter_check.snapshot import DaemonSet, Kind, Node, NodeClaim, NodePool, Snapshot
+from karpenter_check.snapshot import GRACE, DaemonSet, Kind, Node, NodeClaim, NodePool, Snapshot
 from karpenter_check.snapshot.quantity import Milli, amounts, shown
 
 
@@ -26,7 +26,7 @@ def daemonset_overhead_wasted(snapshot: Snapshot, *, minimum_age: timedelta = ti
     """Karpenter keeps room on a NodePool's nodes for a DaemonSet that does not run there."""
     if snapshot.karpenter_version and snapshot.karpenter_version >= SIMULATES_LIFECYCLE_LABELS:
         raise NotProven(f"Karpenter {snapshot.karpenter_version} counts DaemonSets by instance type, which no object shows")
-    settled = {nodepool.name: _settled_nodes(snapshot, nodepool, minimum_age) for nodepool in snapshot.nodepools}
+    settled = {nodepool.name: _settled_nodes(snapshot, nodepool, max(GRACE, minimum_age)) for nodepool in snapshot.nodepools}
     templates = {name: _proven(template) for name, template in nodepool_templates(snapshot).items()}
     for daemonset in snapshot.daemonsets:
         simulated = daemonset_pod(snapshot, daemonset)

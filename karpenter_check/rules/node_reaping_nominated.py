@@ -10,7 +10,7 @@ from karpenter_check.disruption.candidate import UNDERUTILIZED, Wanted, wanted_g
 from karpenter_check.finding import Blame, Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, earliest
 from karpenter_check.rule import rule
 from karpenter_check.scheduling.nomination import Nominee, Obstacle, node_ref, nominees, obstacle, pod_ref, target_node
-from karpenter_check.snapshot import Kind, Node, Snapshot
+from karpenter_check.snapshot import GRACE, Kind, Node, Snapshot
 from karpenter_check.snapshot.duration import spoken
 from karpenter_check.snapshot.event import Event
 from karpenter_check.snapshot.quantity import shown
@@ -48,7 +48,7 @@ def node_reaping_nominated(
     holders: dict[str, list[Nominee]] = defaultdict(list)
     for nominee in nominees(snapshot).values():
         node, last = target_node(snapshot, nominee), nominee.latest.last_seen
-        waited = snapshot.taken_at - nominee.since >= warn_after
+        waited = snapshot.taken_at - nominee.since >= max(GRACE, warn_after)
         if node and last and waited and snapshot.taken_at - last <= _LIVE and _comes_again(snapshot, nominee, node):
             holders[node.name].append(nominee)
     kept: dict[tuple[str, str], list[_Kept]] = defaultdict(list)
@@ -78,6 +78,8 @@ def _kept(snapshot: Snapshot, node: Node, pods: Sequence[Nominee], warn_count: i
         return None
     longest = tuple(sorted(pods, key=lambda entry: (entry.since, entry.pod.metadata.namespace, entry.pod.metadata.name)))
     since = max(block.first_seen, longest[0].since)  # what blocked it before was another pod, which has come or gone
+    if not snapshot.settled(since):
+        return None
     lasting = snapshot.taken_at - since >= fail_after
     unsure = wanted.reason == UNDERUTILIZED
     severity = Severity.HIGH.lowered(0 if lasting and not unsure else 1 if lasting else 2)

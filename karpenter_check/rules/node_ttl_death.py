@@ -38,8 +38,9 @@ def node_ttl_death(
     deaths: dict[tuple[str, str], list[_Death]] = defaultdict(list)
     placed = _placed(snapshot)
     for claim in snapshot.nodeclaims:
-        if claim.metadata.deletion_timestamp and died_of_expiry(snapshot, claim):
-            death = _death(snapshot, claim, claim.metadata.deletion_timestamp, placed, blocked_after, hangs_after)
+        deleted = claim.metadata.deletion_timestamp
+        if deleted and snapshot.settled(deleted) and died_of_expiry(snapshot, claim):
+            death = _death(snapshot, claim, deleted, placed, blocked_after, hangs_after)
             deaths[claim.nodepool, HANGS if death.hangs else DRAINS].append(death)
     for (nodepool, cause), found in deaths.items():
         yield _finding(snapshot, nodepool, cause, sorted(found, key=lambda death: (death.deleted, death.claim.name)))
@@ -110,10 +111,10 @@ def _finding(snapshot: Snapshot, nodepool: str, cause: str, deaths: Sequence[_De
         nodepool=nodepool,
         cause=cause,
         severity=Severity.HIGH if cause == HANGS else None,
-        confidence=Confidence.LIKELY,
+        confidence=Confidence.LIKELY if snapshot.whole(Kind.EVENT) else Confidence.POSSIBLE,
         message=message,
         why=_why(claim, first, culprit),
-        cost=f"{forced} pod{'s' * (forced != 1)} evicted by force, {pods} still there",
+        cost=_cost(pods, forced, heard=snapshot.covered(Kind.EVENT).sufficient),
         impact=Impact(nodes=len(deaths), pods=pods + forced),
         evidence=tuple(_evidence(first, culprit, lived)),
         occurrences=tuple(
@@ -126,6 +127,13 @@ def _finding(snapshot: Snapshot, nodepool: str, cause: str, deaths: Sequence[_De
         since=earliest(death.deleted for death in deaths),
         fix=tuple(_fix(claim, nodepool, culprit, hangs=cause == HANGS)),
     )  # fmt: skip
+
+
+def _cost(pods: int, forced: int, *, heard: bool) -> str:
+    """Evictions are known from events alone, and not all of them: without one, none is denied."""
+    if forced:
+        return f"{forced} pod{'s' * (forced != 1)} evicted by force, {pods} still there"
+    return f"{pods} pod{'s' * (pods != 1)} still there" + ("" if heard else "; evictions are not known: events were not read")
 
 
 def _lived(snapshot: Snapshot, claim: NodeClaim) -> str:

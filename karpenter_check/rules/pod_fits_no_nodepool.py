@@ -12,15 +12,16 @@ from karpenter_check.rule import rule
 from karpenter_check.scheduling.existing import existing_nodes, refusals_of_existing
 from karpenter_check.scheduling.ignored import ignored
 from karpenter_check.scheduling.last_word import karpenters_last_word
-from karpenter_check.scheduling.node import label_mismatch, repelled
+from karpenter_check.scheduling.node import is_foreign, label_mismatch, repelled
 from karpenter_check.scheduling.nodepool import LimitReached
 from karpenter_check.scheduling.nomination import pod_ref
 from karpenter_check.scheduling.refusal import NoOverlap, UndefinedLabel
 from karpenter_check.scheduling.verdict import Answer, Verdict, verdicts
-from karpenter_check.snapshot import Kind, Pod, Snapshot
+from karpenter_check.snapshot import GRACE, Kind, Pod, Snapshot
 from karpenter_check.snapshot.event import Event
 from karpenter_check.snapshot.node import NODEPOOL_LABEL
 from karpenter_check.snapshot.pod import PodShape
+from karpenter_check.snapshot.quantity import amounts
 
 _MIXED, _UNPROVEN = "mixed", "unproven"
 _FRESH = timedelta(minutes=15)
@@ -46,7 +47,7 @@ class _Case:
     def stranger(self) -> str:
         """A node that is not Karpenter's and that admits it, by labels and taints; else empty."""
         selector, affinity = self.shape.node_selector, self.shape.node_affinity
-        foreign = (node for node in self.snapshot.nodes if not node.nodepool and node.name not in self.snapshot.nodeclaim_of_node)
+        foreign = (node for node in self.snapshot.nodes if is_foreign(self.snapshot, node))
         admitted = (node.name for node in foreign if not label_mismatch(selector, affinity, node))
         return next((name for name in admitted if not any(repelled(self.shape, self.snapshot.nodes_by_name[name]))), "")
 
@@ -80,16 +81,16 @@ class _Waiting:
 
 @rule(severity=Severity.HIGH, needs={Kind.NODE, Kind.POD, Kind.NODEPOOL, Kind.DAEMONSET, Kind.NODECLAIM}, since="0.1.0")
 def pod_fits_no_nodepool(
-    snapshot: Snapshot, *, warn_after: timedelta = timedelta(seconds=30), fail_after: timedelta = timedelta(minutes=5)
+    snapshot: Snapshot, *, warn_after: timedelta = GRACE, fail_after: timedelta = timedelta(minutes=5)
 ) -> Iterator[Finding]:
     """Pods wait, and no NodePool would buy a node for them."""
-    if not snapshot.nodepools or snapshot.covered(Kind.NODEPOOL).reason:
+    if not snapshot.nodepools or not snapshot.whole(Kind.NODEPOOL):
         return  # one that could not be read may be the one that takes it
     cases: dict[PodShape, _Case] = {}
     waiting: dict[tuple[Ref, str], list[_Waiting]] = defaultdict(list)
     for pod in snapshot.pods:
         since = _since(pod)
-        if since is None or snapshot.taken_at - since < warn_after or ignored(snapshot, pod):
+        if since is None or snapshot.taken_at - since < max(GRACE, warn_after) or ignored(snapshot, pod):
             continue
         if pod.shape not in cases:
             answers = verdicts(snapshot, pod.shape)
@@ -99,11 +100,23 @@ def pod_fits_no_nodepool(
         if any(entry.answer is Answer.TAKES for entry in case.verdicts) or (word and word.reason == "Nominated"):
             continue  # it has a node, or will have one; if it never comes there, that is another rule's
         said = word if word and word.last_seen and snapshot.taken_at - word.last_seen <= _FRESH else None
-        if said or (case.cause != _UNPROVEN and not case.fits):
+        if said or (case.cause != _UNPROVEN and not case.fits and not _may_be_bought_for(snapshot, pod)):
             found = _Waiting(pod, since, case, said, long=snapshot.taken_at - since >= fail_after)
             waiting[snapshot.owner(pod), case.cause].append(found)
     for (owner, cause), pods in waiting.items():
-        yield _finding(owner, cause, sorted(pods, key=lambda entry: (entry.since, entry.pod.metadata.name)))
+        ordered = sorted(pods, key=lambda entry: (entry.since, entry.pod.metadata.name))
+        yield _finding(owner, cause, ordered, heard=snapshot.covered(Kind.EVENT).sufficient)
+
+
+def _may_be_bought_for(snapshot: Snapshot, pod: Pod) -> bool:
+    """Whether, for all that is known without Karpenter's events, a NodeClaim that is not launched yet was made for the pod."""
+    if snapshot.covered(Kind.EVENT).sufficient:
+        return False
+    coming = (claim for claim in snapshot.nodeclaims if not claim.status.provider_id and not claim.metadata.deletion_timestamp)
+    return any(
+        all(sized.get(name, 0) >= amount for name, amount in pod.shape.requests.items())
+        for sized in (amounts(claim.spec.resources.requests) for claim in coming)
+    )
 
 
 def _since(pod: Pod) -> datetime | None:
@@ -122,10 +135,11 @@ def _cause(answers: Sequence[Verdict]) -> str:
     return min(common, key=lambda cause: (ranks.get(cause.partition(":")[0], 2), cause), default=_MIXED)
 
 
-def _finding(owner: Ref, cause: str, pods: Sequence[_Waiting]) -> Finding:
+def _finding(owner: Ref, cause: str, pods: Sequence[_Waiting], *, heard: bool) -> Finding:
+    """`heard` is whether Karpenter's events were read, which would contradict where it sees a node that these rules do not."""
     first = next((entry for entry in pods if entry.said), pods[0])
     case = first.case
-    proven = cause != _UNPROVEN and all(entry.certain for pod in pods for entry in pod.case.verdicts)
+    proven = heard and cause != _UNPROVEN and all(entry.certain for pod in pods for entry in pod.case.verdicts)
     foreign = f"; Node {case.stranger} is not Karpenter's and admits it: it may wait for another autoscaler" * bool(case.stranger)
     pod = pods[0].pod.metadata
     return Finding(

@@ -11,7 +11,7 @@ from karpenter_check.rule import rule
 from karpenter_check.scheduling.ignored import Ignored, Reason, ignored
 from karpenter_check.scheduling.labels import HOSTNAME
 from karpenter_check.scheduling.last_word import is_later, karpenters_refusals
-from karpenter_check.scheduling.node import label_mismatch, repelled
+from karpenter_check.scheduling.node import is_foreign, label_mismatch, repelled
 from karpenter_check.scheduling.nomination import nominees, pod_ref
 from karpenter_check.snapshot import Kind, Node, Pod, Snapshot
 from karpenter_check.snapshot.event import Event
@@ -20,7 +20,10 @@ _FRESH = timedelta(minutes=15)
 """How old an event may be: Karpenter repeats it every five minutes as long as the pod waits."""
 _PROVISIONER = "karpenter.sh/provisioner-name"
 _SURE = {Reason.LABEL, Reason.EXPRESSION, Reason.MATCH_FIELDS, Reason.OPTED_OUT, Reason.GATED}
-"""What the objects alone prove. A flag may turn devices on, an event is a word, and a scheduler may be about to answer."""
+"""What the objects alone prove. A flag may turn devices on, an event is a word, and a scheduler may be about to answer.
+
+Nor does a nominated node that is not there prove anything: nothing tells when it was nominated, so it may have come since nodes were listed.
+"""
 _FOR_A_NODE = {Reason.LABEL, Reason.EXPRESSION, Reason.MATCH_FIELDS}
 """What a pod may ask that is meant for a node which is there."""
 _WORDS = {
@@ -87,8 +90,7 @@ def _stranger(snapshot: Snapshot, pod: Pod, why: Ignored) -> str:
     """A node that admits the pod by labels and taints, and is not Karpenter's or is one that the pod asks for by name."""
 
     def admits(node: Node) -> bool:
-        foreign = not node.nodepool and node.name not in snapshot.nodeclaim_of_node
-        meant = node.name == pod.pinned_to if pod.pinned_to else foreign or why.key == HOSTNAME
+        meant = node.name == pod.pinned_to if pod.pinned_to else is_foreign(snapshot, node) or why.key == HOSTNAME
         shape = pod.shape
         return meant and not label_mismatch(shape.node_selector, shape.node_affinity, node) and not any(repelled(shape, node))
 
@@ -99,11 +101,6 @@ def _event(snapshot: Snapshot, pod: Pod) -> Event | None:
     """Karpenter's latest `FailedScheduling` of the pod, if it is fresh."""
     event = karpenters_refusals(snapshot).get(pod.metadata.uid)
     return event if event and _fresh(snapshot, event) else None
-
-
-def _sure(snapshot: Snapshot, why: Ignored) -> bool:
-    gone = why.value not in snapshot.nodes_by_name and not snapshot.covered(Kind.NODE).reason
-    return why.reason in _SURE or (why.reason is Reason.NOMINATED and gone)
 
 
 def _finding(snapshot: Snapshot, owner: Ref, cause: str, pods: Sequence[_Waiting]) -> Finding:
@@ -119,7 +116,7 @@ def _finding(snapshot: Snapshot, owner: Ref, cause: str, pods: Sequence[_Waiting
         owner=owner,
         cause=cause,
         severity=None if worst is Severity.HIGH else worst,
-        confidence=Confidence.CERTAIN if _sure(snapshot, why) else Confidence.LIKELY,
+        confidence=Confidence.CERTAIN if why.reason in _SURE else Confidence.LIKELY,
         message=f"Karpenter does not look at {'it' if len(pods) == 1 else f'{len(pods)} of its pods'}: {why.said}",
         why=f"Node {known} admits it, and Karpenter need not buy that: it may wait for a place there" if known else "",
         impact=Impact(pods=len(pods)),

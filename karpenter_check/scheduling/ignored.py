@@ -119,8 +119,8 @@ def _not_provisionable(snapshot: Snapshot, pod: Pod) -> Ignored | None:
         said = f"{pod.scheduler_name} has not called it Unschedulable" + (f", but {reason}" if reason else "")
         return Ignored(Reason.UNSEEN, said, "spec.schedulerName", pod.scheduler_name)
     if pod.nominated_node_name:
-        there = "" if pod.nominated_node_name in snapshot.nodes_by_name else ", which is not there"
-        said = f"the scheduler means to make room for it on {pod.nominated_node_name}{there}"
+        there = pod.nominated_node_name in snapshot.nodes_by_name or not snapshot.settled(pod.unscheduled_since)
+        said = f"the scheduler means to make room for it on {pod.nominated_node_name}" + ("" if there else ", which is not there")
         return Ignored(Reason.NOMINATED, said, "status.nominatedNodeName", pod.nominated_node_name)
     return None
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from karpenter_check.scheduling.requirement import Requirement, atoi
 from karpenter_check.scheduling.taints import tolerates
-from karpenter_check.snapshot import Node
+from karpenter_check.snapshot import Node, Snapshot
 from karpenter_check.snapshot.node import Taint
 from karpenter_check.snapshot.pod import PodShape
 from karpenter_check.snapshot.pod_object import NodeAffinity, NodeSelectorRequirement, NodeSelectorTerm, Toleration
@@ -53,6 +53,12 @@ def label_mismatch(node_selector: Mapping[str, str], affinity: NodeAffinity, nod
     has = node.metadata.labels.get(key)
     asked = Requirement.of(key, missed[0].operator, missed[0].values)
     return f"needs {asked}, the node has " + (f"{key}={has}" if has is not None else f"no {key}")
+
+
+def is_foreign(snapshot: Snapshot, node: Node) -> bool:
+    """Whether a node is not Karpenter's; of one that has just come it is not known: its NodeClaim may have come between the lists."""
+    claimed = node.nodepool or node.name in snapshot.nodeclaim_of_node
+    return not claimed and snapshot.settled(node.metadata.creation_timestamp)
 
 
 UNSCHEDULABLE_TAINT = Taint("node.kubernetes.io/unschedulable", "NoSchedule")

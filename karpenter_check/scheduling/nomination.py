@@ -186,6 +186,14 @@ def _schedulers_that_answer(snapshot: Snapshot) -> frozenset[str]:
     return frozenset({"default-scheduler", *(pod.scheduler_name for pod in snapshot.pods if pod.node_name)})
 
 
+def _missing(snapshot: Snapshot, nominee: Nominee, target: str) -> Obstacle:
+    """The target is not in the lists: gone, unless it was named so late that it may have come, or gone, between two of them."""
+    last = nominee.latest.last_seen
+    if snapshot.settled(last):
+        return Obstacle(Reason.TARGET_GONE, f"{target} is gone", last)
+    return Obstacle(Reason.UNKNOWN, f"{target} is not in the lists, which may have been read before it came", last)
+
+
 def obstacle(snapshot: Snapshot, nominee: Nominee) -> Obstacle:
     """Why the pod is not where Karpenter said it should be, recomputed from the objects as they are now."""
     pod = nominee.pod
@@ -193,16 +201,17 @@ def obstacle(snapshot: Snapshot, nominee: Nominee) -> Obstacle:
     if pod.node_name:
         return Obstacle(Reason.LANDED_ELSEWHERE, f"it runs on node {pod.node_name}", None, (node_ref(pod.node_name),))
     if claim is None and node is None:
-        return Obstacle(Reason.TARGET_GONE, f"NodeClaim {nominee.nodeclaim or nominee.node} is gone", nominee.latest.last_seen)
+        return _missing(snapshot, nominee, f"NodeClaim {nominee.nodeclaim or nominee.node}")
     if claim and (unfinished := _lifecycle_obstacle(claim)):
         return unfinished
     if node is None:
-        return Obstacle(Reason.TARGET_GONE, f"the node of NodeClaim {nominee.nodeclaim} is gone", nominee.latest.last_seen)
+        return _missing(snapshot, nominee, f"the node of NodeClaim {nominee.nodeclaim}")
     initialized = claim.condition("Initialized") if claim else None
     ready_since = initialized.last_transition_time if initialized else None
     if found := node_obstacle(snapshot, pod, node):
         return Obstacle(found.reason, found.said, found.since or ready_since, found.culprits)
-    if pod.scheduler_name not in _schedulers_that_answer(snapshot):
+    settled = snapshot.settled(max(nominee.since, ready_since or nominee.since))
+    if settled and pod.scheduler_name not in _schedulers_that_answer(snapshot):
         said = f'its schedulerName "{pod.scheduler_name}" answers nothing: no pod of it is bound anywhere'
         return Obstacle(Reason.OTHER_SCHEDULER, said, ready_since, (pod_ref(pod),))
     said = f"nothing that could be checked keeps it from node {node.name}"

@@ -26,7 +26,7 @@ class Purchases:
     waiting: tuple[Pod, ...]
     """The owner's pods that wait unbound."""
     initialized: int
-    """How many of the claims could take a pod; the others still boot, and empty is what they then are."""
+    """How many of the claims could take a pod for a minute and longer; the others still boot, and empty is what they then are."""
     elsewhere: int
     """How many of the initialized ones have a nominated pod that runs on another node."""
 
@@ -54,8 +54,14 @@ def _signature(nodeclaim: NodeClaim) -> tuple[str, frozenset[tuple[str, int]]]:
 def _occupied(snapshot: Snapshot, nodeclaim: NodeClaim) -> bool:
     """Whether its node has, or had, another pod than a DaemonSet's or a static one: one that has finished used it too."""
     node = snapshot.node_of_nodeclaim.get(nodeclaim.name)
-    pods = snapshot.pods_on_node.get(node.name, ()) if node else ()
+    pods = snapshot.pods_on_node.get(node.name if node else nodeclaim.status.node_name, ())
     return any(not pod.daemonset_uid and snapshot.owner(pod).kind != "Node" for pod in pods)
+
+
+def _could_take_pods(snapshot: Snapshot, nodeclaim: NodeClaim) -> bool:
+    """Whether its node was ready for pods for so long that one which was bought for it is seen there, if it has come."""
+    initialized = nodeclaim.condition("Initialized")
+    return initialized is not None and initialized.status == "True" and snapshot.settled(initialized.last_transition_time)
 
 
 def _named_by_events(snapshot: Snapshot) -> tuple[Mapping[str, set[Ref]], Mapping[str, list[Pod]]]:
@@ -104,8 +110,8 @@ def purchases(snapshot: Snapshot) -> tuple[Purchases, ...]:
             owner, nodepool,
             nodeclaims=tuple(sorted(claims, key=lambda claim: (claim.metadata.creation_timestamp or snapshot.taken_at, claim.name))),
             waiting=tuple(pod for pod in snapshot.pods_of_owner.get(owner, ()) if pod.unschedulable and pod.active),
-            initialized=sum(claim.is_true("Initialized") for claim in claims),
-            elsewhere=sum(claim.is_true("Initialized") and any(pod.node_name for pod in pods.get(claim.name, ())) for claim in claims),
+            initialized=sum(_could_take_pods(snapshot, claim) for claim in claims),
+            elsewhere=sum(_could_take_pods(snapshot, claim) and any(pod.node_name for pod in pods.get(claim.name, ())) for claim in claims),
         )
         for (owner, nodepool), claims in bought.items()
     )  # fmt: skip

@@ -67,7 +67,7 @@ def test_a_node_that_drains_since_its_time_to_live_ran_out_is_found() -> None:
             confidence=Confidence.LIKELY,
             message="terminating since its expireAfter 24h ran out 2m ago",
             why="1 pod is left, and nothing that was seen keeps it there; forced end 2026-11-22 11:58:00Z",
-            cost="0 pods evicted by force, 1 still there",
+            cost="1 pod still there",
             impact=Impact(nodes=1, pods=1),
             evidence=(
                 Evidence(CLAIM, "metadata.creationTimestamp + spec.expireAfter", "24h"),
@@ -221,14 +221,14 @@ def test_a_drain_waits_for_no_daemonset_that_tolerates_its_taint_and_for_no_stat
     )
     cluster = a_cluster(a_node("n1", deleted="2h"), an_expired_claim("2h"), logs, a_pod("logs-1", on="n1", of=logs), static)
 
-    assert [(finding.cause, finding.cost) for finding in found(cluster)] == [("expired", "0 pods evicted by force, 0 still there")]
+    assert [(finding.cause, finding.cost) for finding in found(cluster)] == [("expired", "0 pods still there")]
 
 
 def test_an_eviction_before_the_death_is_not_its_doing() -> None:
     app = a_pod("app", on="n1")
     cluster = a_cluster(a_node("n1", deleted="2m"), an_expired_claim("2m"), app, evicted(app, "5m"))
 
-    assert [finding.cost for finding in found(cluster)] == ["0 pods evicted by force, 1 still there"]
+    assert [finding.cost for finding in found(cluster)] == ["1 pod still there"]
 
 
 def test_a_pod_that_the_scheduler_had_bound_there_counts_as_evicted() -> None:

@@ -201,8 +201,8 @@ def test_pods_of_one_owner_are_one_finding() -> None:
     ] == [(WEB, None, ago("9m"), ["web-2", "web-1"])]
 
 
-@pytest.mark.parametrize(("age", "expected"), [("29s", []), ("30s", [Severity.LOW]), ("4m59s", [Severity.LOW]), ("5m", [None])])
-def test_a_wait_is_low_from_thirty_seconds_and_high_from_five_minutes(age: str, expected: list[Severity | None]) -> None:
+@pytest.mark.parametrize(("age", "expected"), [("59s", []), ("1m", [Severity.LOW]), ("4m59s", [Severity.LOW]), ("5m", [None])])
+def test_a_wait_is_low_from_one_minute_and_high_from_five_minutes(age: str, expected: list[Severity | None]) -> None:
     assert [finding.severity for finding in found(a_nodepool(), a_typo(age=age))] == expected
 
 
