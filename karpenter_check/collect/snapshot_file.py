@@ -46,8 +46,11 @@ class Redactor(Protocol):
     def redacted(self, kind: Kind, entry: Any, /) -> Any:
         """The object without them."""
 
+    def cluster(self, name: str, /) -> str:
+        """The cluster, not by its name."""
+
     def text(self, text: str, /) -> str:
-        """A cluster's name, or why a kind was not seen, without them."""
+        """Why a kind was not seen, without them."""
 
     def error(self, error: CollectionError, /) -> CollectionError:
         """What could not be read, without them."""
@@ -73,7 +76,7 @@ def snapshot_file(snapshot: Snapshot, spool: Spool, redactor: Redactor | None = 
         for kind in kinds:
             for entry in spool.objects(kind):
                 redactor.learn(kind, entry)
-        head.cluster = redactor.text(head.cluster)
+        head.cluster = redactor.cluster(head.cluster)
         head.errors = [redactor.error(error) for error in head.errors]
         head.coverage = {
             kind: msgspec.structs.replace(coverage, reason=redactor.text(coverage.reason))
