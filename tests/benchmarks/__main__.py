@@ -1,6 +1,8 @@
 """`python -m tests.benchmarks`: ratios of runs that took turns, as a table in Markdown."""
 
 import os
+import platform
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -43,6 +45,7 @@ def main(sizes: tuple[int, ...], repeat: int, only: tuple[str, ...], program: Pa
     with TemporaryDirectory() as folder:
         bench = _Bench(program, data, Path(folder), repeat)
         parts = {"scan": lambda: bench.scans(sizes), "shapes": bench.shapes, "typed": bench.typed, "help": bench.help}
+        click.echo(f"{_machine()}\n", err=True)
         click.echo("| measured | result | at most | seconds |\n|---|---|---|---|")
         try:
             for name in wanted:
@@ -132,6 +135,14 @@ class _Bench:
             "1.5",
             f"{_seconds(ours)} to {_seconds(nothing)}",
         )
+
+
+def _machine() -> str:
+    """What this runs on, and how busy it was just before."""
+    information = Path("/proc/cpuinfo")
+    models = re.findall(r"^model name\s*: (.*)$", information.read_text(), re.MULTILINE) if information.exists() else []
+    model = models[0] if models else platform.machine()
+    return f"{os.cpu_count()} x {model}, {platform.system()}, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}"
 
 
 def _ratio(ours: list[Run], theirs: list[Run]) -> float:
