@@ -1,15 +1,15 @@
 """The command line. Commands are imported when they are called, so that help and completion stay quick."""
 
 import os
-import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from types import FrameType
 
 import click
 
 from karpenter_check import __version__
+from karpenter_check.cli.signals import Ended, deafen, listen
 
 _COMMANDS = {
     "scan": "Find out what is wrong with Karpenter in a cluster, or in what kubectl printed of it.",
@@ -18,7 +18,7 @@ _COMMANDS = {
     "rules": "List the rules, or explain one.",
     "completion": "Print the completion script of a shell.",
 }
-INTERRUPTED, TERMINATED = 130, 143
+INTERRUPTED = 130
 
 
 class _Lazy(click.Group):
@@ -51,30 +51,38 @@ def program() -> str:
     return "kubectl karpenter-check" if called.startswith("kubectl-") else "karpenter-check"
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  the signal module's signature
-    sys.exit(TERMINATED)
-
-
 def main() -> None:
     """Run the command line and exit: see docs/exit-codes.md for the codes."""
-    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        listen()
+        code = _run()
+        deafen()
+    except Ended as ended:
+        with suppress(OSError):
+            click.echo(f"\r{ended.line}" if sys.stderr.isatty() else ended.line, err=True)  # over the ^C that a terminal shows
+        discard_stdout()  # what is still to be written is half a report, and its reader may have stopped to read
+        code = ended.code
+    sys.exit(code)
+
+
+def _run() -> int:
+    """The exit code. Raises Ended."""
     if sys.stdout is None:  # closed by whoever called; what is written then goes nowhere
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  it stays open for as long as we run
     try:
-        code = group.main(prog_name=program(), standalone_mode=False)
+        return int(group.main(prog_name=program(), standalone_mode=False) or 0)
     except click.ClickException as error:
         error.show()
-        code = error.exit_code
+        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
-        code = INTERRUPTED
+        return INTERRUPTED
     except OSError as error:
         if error.filename is not None:  # not a write to standard output: a bug, whose traceback is wanted
             raise
         click.echo(f"Error: standard output cannot be written: {(error.strerror or str(error)).lower()}", err=True)
         discard_stdout()
-        code = 1
-    sys.exit(code)
+        return 1
 
 
 def discard_stdout() -> None:

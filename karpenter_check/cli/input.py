@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from karpenter_check.cli.exits import Exit
+from karpenter_check.cli.progress import progress
 from karpenter_check.cli.said import Said, one_line
+from karpenter_check.cli.signals import doing
 from karpenter_check.collect.files import FileInput, read_files
 from karpenter_check.collect.refusal import CannotScan, UnreadableInput
 from karpenter_check.snapshot import NO_TIME, Kind, Snapshot, Status, Version
@@ -40,7 +42,8 @@ def from_files(
 ) -> Snapshot:
     """The snapshot in files; None among them is standard input. Raises Refused."""
     try:
-        read = read_files(paths, complete=complete, at=at, karpenter_version=karpenter_version)
+        with doing("reading the input"):
+            read = read_files(paths, complete=complete, at=at, karpenter_version=karpenter_version)
     except UnreadableInput as refusal:
         raise Refused(str(refusal), Exit.USAGE) from refusal
     _tell(read, said)
@@ -82,11 +85,10 @@ def from_cluster(access: ClusterAccess, *, karpenter_version: Version | None, sa
     try:
         api = access.connect()
         cluster = api.cluster
-        snapshot = collect_live(api, progress=said.progress, karpenter_version=karpenter_version)
+        with progress(said) as tell:
+            snapshot = collect_live(api, progress=tell, karpenter_version=karpenter_version)
     except CannotScan as refusal:
         raise Refused(str(refusal), Exit.CANNOT_SCAN, cluster=cluster) from refusal
-    finally:
-        said.progress_done()
     nodepools = snapshot.covered(Kind.NODEPOOL)
     if nodepools.status is Status.ABSENT:
         raise without_karpenter(nodepools.reason, cluster)

@@ -61,5 +61,6 @@ def _write_file(text: str, file: Path) -> None:
         beside.write_text(text, encoding="utf-8")
         beside.replace(file)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise click.FileError(str(file), error.strerror) from error
+    finally:  # after a signal, too
+        beside.unlink(missing_ok=True)

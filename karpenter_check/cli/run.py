@@ -19,6 +19,7 @@ from karpenter_check.cli.push import PushOptions, push_failure, push_report
 from karpenter_check.cli.said import Said
 from karpenter_check.cli.scan_types import PROMETHEUS, Output
 from karpenter_check.cli.selection import Selection, at_least
+from karpenter_check.cli.signals import doing
 from karpenter_check.finding import Severity
 from karpenter_check.metrics.exposition import exposition
 from karpenter_check.metrics.gauges import Gauge, report_gauges
@@ -67,7 +68,8 @@ def run(options: Options, started: float) -> int:
     snapshot = _collected(options, said)
     gateway = options.push.target(snapshot.cluster) if options.push.push_gateway_url else None
     collected = perf_counter()
-    judged = scan(snapshot, rules)
+    with doing("judging"):
+        judged = scan(snapshot, rules)
     said.detail(f"collected in {collected - started:.2f} s, judged in {perf_counter() - collected:.2f} s")
     selection = Selection(
         frozenset(() if options.all_namespaces else listed(options.namespaces)),
@@ -87,7 +89,8 @@ def run(options: Options, started: float) -> int:
     gauges: Sequence[Gauge] = report_gauges(judged, version=__version__, took=perf_counter() - started)
     pushed = True
     if gateway:
-        gauges, pushed = push_report(gateway, judged, gauges, said)
+        with doing("pushing metrics"):
+            gauges, pushed = push_report(gateway, judged, gauges, said)
     for output in outputs:
         if output.form == PROMETHEUS:
             write(exposition(gauges), output.file)

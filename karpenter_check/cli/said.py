@@ -1,6 +1,7 @@
 """What is said on standard error: everything but the report."""
 
-import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -8,7 +9,6 @@ from karpenter_check.finding import clip
 from karpenter_check.reports.document import encoded, finding_document
 from karpenter_check.reports.printable import printable, printable_json
 from karpenter_check.scan import Report
-from karpenter_check.snapshot import Kind
 
 _LONGEST = 500
 
@@ -28,7 +28,7 @@ class Said:
         """`log_format` is None for people, `text` or `json` for logs."""
         self._verbosity = verbosity
         self._log_format = log_format
-        self._drawn = 0
+        self._print: Callable[[str], None] = _print
 
     def warning(self, text: str) -> None:
         """Something was not read or not done."""
@@ -56,20 +56,19 @@ class Said:
                 where = f"{finding.object}" + (f" NodePool {finding.nodepool}" if finding.nodepool else "")
                 self._echo(one_line(f"{result.severity.upper()} {result.rule.slug} {where}: {finding.message}"))
 
-    def progress(self, kind: Kind, count: int, remaining: int | None) -> None:
-        """How far the collection is: one line that is drawn over itself, on a terminal alone."""
-        if self._verbosity < 0 or self._log_format or not sys.stderr.isatty():
-            return
-        of = f" of {count + remaining}" if remaining else ""
-        text = f"collecting {kind}: {count}{of}"
-        click.echo(f"\r{text:{self._drawn}}", err=True, nl=False)
-        self._drawn = len(text)
+    @property
+    def for_people(self) -> bool:
+        """Whether somebody is to be kept company: these are no logs, and notes are wanted."""
+        return self._verbosity >= 0 and not self._log_format
 
-    def progress_done(self) -> None:
-        """Wipe the progress line."""
-        if self._drawn:
-            click.echo(f"\r{'':{self._drawn}}\r", err=True, nl=False)
-            self._drawn = 0
+    @contextmanager
+    def through(self, printer: Callable[[str], None]) -> Iterator[None]:
+        """Have the lines printed by that meanwhile: by what draws on standard error, too."""
+        self._print = printer
+        try:
+            yield
+        finally:
+            self._print = _print
 
     def _line(self, level: str, text: str) -> None:
         if self._log_format == "json":
@@ -79,8 +78,11 @@ class Said:
             self._echo(one_line(text if level == "detail" and not self._log_format else f"{shown} {text}"))
 
     def _echo(self, line: str) -> None:
-        self.progress_done()
-        click.echo(line if self._log_format else f"karpenter-check: {line}", err=True)
+        self._print(line if self._log_format else f"karpenter-check: {line}")
 
     def _json(self, **fields: object) -> None:
-        click.echo(printable_json(encoded(fields)), err=True)
+        self._print(printable_json(encoded(fields)))
+
+
+def _print(line: str) -> None:
+    click.echo(line, err=True)

@@ -3,10 +3,15 @@
 https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
 """
 
+import atexit
 import os
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -74,8 +79,28 @@ class ExecPlugin:
         return given
 
     def _printed(self) -> bytes:
+        with ExitStack() as ends:
+            with _signals_held():
+                process = self._start()
+                end = partial(_end, process)
+                ends.callback(atexit.unregister, end)
+                ends.callback(end)
+                atexit.register(end)  # where this runs in a thread, the process does not wait for it
+            try:
+                output, _ = process.communicate(timeout=self._timeout)
+            except subprocess.TimeoutExpired:
+                raise CannotScan(
+                    f"{self} did not end within {self._timeout:g} s; if it waits for a login, log in by hand first, or raise --request-timeout"
+                ) from None
+        if process.returncode:
+            raise CannotScan(
+                f"{self} failed with exit code {process.returncode}; run it by hand to see what it says, or log in again"
+            )
+        return output
+
+    def _start(self) -> "subprocess.Popen[bytes]":
         try:
-            process = subprocess.Popen(  # noqa: S603  the kubeconfig says what to run; it is the user's own
+            return subprocess.Popen(  # noqa: S603  the kubeconfig says what to run; it is the user's own
                 [self._command, *self._config.args],
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
@@ -89,19 +114,6 @@ class ExecPlugin:
         except (OSError, ValueError) as error:
             reason = (error.strerror or "").lower() if isinstance(error, OSError) else "its arguments cannot be passed"
             raise CannotScan(f"{self} cannot be run: {reason}") from None
-        try:
-            output, _ = process.communicate(timeout=self._timeout)
-        except subprocess.TimeoutExpired:
-            raise CannotScan(
-                f"{self} did not end within {self._timeout:g} s; if it waits for a login, log in by hand first, or raise --request-timeout"
-            ) from None
-        finally:
-            _end(process)
-        if process.returncode:
-            raise CannotScan(
-                f"{self} failed with exit code {process.returncode}; run it by hand to see what it says, or log in again"
-            )
-        return output
 
     def _environment(self) -> dict[str, str]:
         spec = {"interactive": False, **({"cluster": self._cluster_info} if self._config.provide_cluster_info else {})}
@@ -121,7 +133,26 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         if sys.platform == "win32":
             process.kill()
         else:
-            os.killpg(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     if process.stdout:
         process.stdout.close()
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait meanwhile: a plugin that is being started has no number yet by which it could be ended."""
+    came: list[int] = []
+    here = threading.current_thread() is threading.main_thread()  # others are not interrupted
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)} if here else {}
+    held = {number: handler for number, handler in before.items() if callable(handler)}
+    try:
+        for number in held:
+            signal.signal(number, lambda number, _: came.append(number))
+        yield
+    finally:
+        for number, handler in held.items():
+            signal.signal(number, handler)
+    for one in came:
+        signal.raise_signal(one)

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -53,12 +55,23 @@ def test_the_version_is_the_packages() -> None:
     assert result.output == f"karpenter-check {__version__}\n"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["scan", "--help"], ["rules", "--help"], ["completion", "--help"]])
-def test_help_waits_for_nothing_heavy(arguments: list[str]) -> None:
-    heavy = {"kubernetes", "rich", "msgspec", "prometheus_client", "yaml"}
+def commands(command: click.Command, *names: str) -> Iterator[list[str]]:
+    """The names of every command below this one, and of itself."""
+    yield [*names]
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below
+            yield from commands(below, *names, name)
+
+
+@pytest.mark.parametrize("command", [*commands(group)], ids=" ".join)
+def test_help_waits_for_nothing_heavy(command: list[str]) -> None:
+    heavy = {"kubernetes", "msgspec", "prometheus_client", "rich", "urllib3", "yaml"}
     program = (
         "import sys\nfrom karpenter_check.cli import group\n"
-        f"group.main({arguments!r}, standalone_mode=False)\nsys.stderr.write(' '.join(sys.modules))"
+        f"group.main({[*command, '--help']!r}, standalone_mode=False)\nsys.stderr.write(' '.join(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 

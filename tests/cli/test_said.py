@@ -1,11 +1,8 @@
 """What stands on standard error."""
 
-import sys
-
 import pytest
 
 from karpenter_check.cli.said import Said
-from karpenter_check.snapshot import Kind
 
 
 @pytest.mark.parametrize(
@@ -32,30 +29,3 @@ def test_hostile_text_is_one_line_of_text_cut_with_a_count(capsys: pytest.Captur
     assert said.startswith(r"karpenter-check: warning: \x1b[31mred\n\u202exxx")
     assert said.endswith("x… (+75528 characters)\n")
     assert said.count("\n") == 1
-
-
-def test_progress_is_drawn_over_itself_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    speaker = Said(0)
-    speaker.progress(Kind.DAEMONSET, 500, 1200)
-    speaker.progress(Kind.POD, 7, None)
-
-    assert capsys.readouterr().err == f"\rcollecting DaemonSet: 500 of 1700\r{'collecting Pod: 7':33}"
-
-
-def test_progress_is_wiped_before_anything_else_is_said(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    speaker = Said(0)
-    speaker.progress(Kind.POD, 7, None)
-    speaker.note("done")
-
-    assert capsys.readouterr().err == f"\rcollecting Pod: 7\r{' ' * 17}\rkarpenter-check: note: done\n"
-
-
-@pytest.mark.parametrize("verbosity", [-1, 0])
-def test_progress_is_silent_off_a_terminal(verbosity: int, capsys: pytest.CaptureFixture[str]) -> None:
-    Said(verbosity).progress(Kind.POD, 7, 3)
-
-    assert capsys.readouterr().err == ""
