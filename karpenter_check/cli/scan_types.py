@@ -19,6 +19,9 @@ PROMETHEUS = "prometheus"
 FORMATS = ["table", "json", "jsonl", PROMETHEUS]
 """As in karpenter_check.finding, karpenter_check.reports and karpenter_check.metrics, which help and completion do not wait for; a test holds them together."""
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
+_SHORTEST, _LONGEST = 0.001, 24 * 3600
+"""Seconds; 0, which kubectl takes for endless, would let a scan hang, and a socket takes no number of any size."""
 
 
 class Output(NamedTuple):
@@ -68,10 +71,15 @@ class _Duration(click.ParamType[float]):
     name = "DURATION"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        form = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)?", str(value))
-        if form is None or float(form[1]) == 0:
-            self.fail(f"{value!r} is no duration (try 30s, 2m)", param, ctx)
-        return float(form[1]) * _SECONDS[form[2] or "s"]
+        text = str(value)
+        if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
+            text = f"{text}s"
+        if not re.fullmatch(rf"({_PART.pattern})+", text):
+            self.fail(f"{value!r} is no duration (try 30s, 1m30s)", param, ctx)
+        seconds = sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
+        if not _SHORTEST <= seconds <= _LONGEST:
+            self.fail(f"{value!r} is not between 1ms and 24h", param, ctx)
+        return seconds
 
 
 class _Version(click.ParamType["Version"]):
