@@ -2,7 +2,6 @@
 
 import os
 import sys
-from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -58,8 +57,7 @@ def main() -> None:
         code = _run()
         deafen()
     except Ended as ended:
-        with suppress(OSError):
-            click.echo(f"\r{ended.line}" if sys.stderr.isatty() else ended.line, err=True)  # over the ^C that a terminal shows
+        ended.tell()
         discard_stdout()  # what is still to be written is half a report, and its reader may have stopped to read
         code = ended.code
     sys.exit(code)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from threading import Thread
+from threading import Lock, Thread
 from types import FrameType
 
 import click
@@ -17,6 +17,7 @@ _GRACE = 1.0
 """Seconds in which the program has to end by itself: it cannot while a C function runs, such as the one that resolves a name."""
 _SHOW_CURSOR = "\x1b[?25h"
 
+_first_to_speak = Lock()
 _doing: list[str] = []
 """What the program is doing, the most precise last."""
 
@@ -26,10 +27,13 @@ class Ended(BaseException):
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
-        self.line = _line(number)
-        """What to tell the user."""
+        self._line = _line(number)
         self.code = _code(number)
         """What the process exits with: 130 for Ctrl-C, 143 for SIGTERM."""
+
+    def tell(self) -> None:
+        """Say in one line that it ends, and what it was doing."""
+        _tell(self._line)
 
 
 @contextmanager
@@ -71,10 +75,20 @@ def _end_if_stuck(heard: int) -> None:
     number = os.read(heard, 1)[0]
     line = _line(number)
     time.sleep(_GRACE)
-    with suppress(OSError, ValueError):
-        shown = f"{_SHOW_CURSOR}\r{line}" if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else line
-        click.echo(shown, err=True)
+    _tell(line, show_cursor=True)
     os._exit(_code(number))
+
+
+def _tell(line: str, *, show_cursor: bool = False) -> None:
+    """Say it, if it is not said yet. Standard error may be gone."""
+    if not _first_to_speak.acquire(blocking=False):
+        return
+    with suppress(OSError, ValueError, AttributeError):
+        if sys.stderr.isatty():
+            line = f"\r{line}"  # over the ^C that the terminal shows
+            if show_cursor and os.environ.get("TERM") != "dumb":
+                line = f"{_SHOW_CURSOR}{line}"
+        click.echo(line, err=True)
 
 
 def _line(number: int) -> str:
