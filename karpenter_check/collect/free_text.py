@@ -56,16 +56,19 @@ _STOP_WORDS = frozenset(
     ]
 )
 """Words that no message can do without: a label's value `a` is no secret."""
-_HYPHENATED = frozenset({
+_TERMS = frozenset({
     "on-demand", "non-empty", "do-not-disrupt", "in-place", "read-only", "read-write", "not-ready", "node-pressure", "out-of-memory",
-    "out-of-service", "re-create", "re-try", "system-node-critical", "default-scheduler", "kube-controller-manager", "kube-scheduler",
-    "resource-version", "pre-bind", "in-flight", "up-to-date", "spot-to-spot",
+    "out-of-service", "default-scheduler", "kube-controller-manager", "kube-scheduler", "pre-bind", "in-flight", "up-to-date",
+    "spot-to-spot", "non-eviction", "ip-address", "amd64", "arm64", "x86_64",
 })  # fmt: skip
-_BESIDE_SLASHES = frozenset({
+"""Terms that are no plain words, and no names."""
+_NO_NAMES = frozenset({
     "affinity", "selector", "node", "pod", "nodeclaim", "nodepool", "api", "apis", "v1", "v1beta1", "and", "or", "nodes", "pods",
     "nodeclaims", "nodepools", "daemonsets", "replicasets", "deployments", "statefulsets", "events", "poddisruptionbudgets",
     "ec2nodeclasses", "aksnodeclasses", "kwoknodeclasses", "nodeclasses", "noschedule", "noexecute", "prefernoschedule",
+    "apps", "policy", "true", "false", "list", "get", "watch", "null", "spot", "reserved", "ready", "unknown",
 })  # fmt: skip
+"""Words that stay beside slashes, in quotes and after `=`, where others would be names."""
 _WORD = re.compile(r"[A-Za-z]{1,40}")
 _NUMBER = re.compile(
     r"[+-]?[0-9]{1,11}(?:\.[0-9]+)?(?:%|[kKMGTPEmun]i?|ms|s|m|h|d|x|st|nd|rd|th)?|[+-]?[0-9]{13,20}|(?:[0-9]+(?:\.[0-9]+)?(?:h|m|s|ms|us|µs|ns))+"
@@ -74,7 +77,7 @@ _NUMBER = re.compile(
 )
 """Numbers, quantities, durations, versions and times; not twelve digits, which are an account of AWS."""
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
-_AT_THE_ENDS = ".:!?…-_/*&#~"
+_AT_THE_ENDS = ".:!?…-_/*&#~$"
 _ZONE = re.compile(r"[a-z]{2}(?:-[a-z]+)+-[0-9][a-z]|[a-z]+-[a-z]+-[0-9]|test-zone-[a-z]|[0-9]")
 
 
@@ -83,7 +86,7 @@ class FreeText:
 
     def __init__(self, pseudonyms: Pseudonyms) -> None:
         self._pseudonyms = pseudonyms
-        self._tokens: dict[str, str] = {}
+        self._tokens: dict[tuple[str, bool], str] = {}
 
     def redacted(self, text: str) -> str:
         """The text with every noted name replaced, and everything that is no ordinary word, number or well-known key."""
@@ -92,13 +95,21 @@ class FreeText:
         return _SCANNED.sub(self._found, text)
 
     def _found(self, found: re.Match[str]) -> str:
-        token = found["token"]
+        token, text = found["token"], found.string
         if token is None:
             return found[0]
-        made = self._tokens.get(token)
+        before, after = text[max(0, found.start() - 1) : found.start()], text[found.end() : found.end() + 1]
+        named = (before == after and before in {'"', "'", "`"}) or (before == "=" and token[0].islower())
+        made = self._tokens.get((token, named))
         if made is None:
-            made = self._tokens[token] = self._token(token)
+            made = self._tokens[token, named] = self._named(token) if named else self._token(token)
         return made
+
+    def _named(self, token: str) -> str:
+        """What stands alone in quotes, or in lower case after `=`: a name, though it may be an ordinary word."""
+        if _WORD.fullmatch(token) and token.lower() not in _NO_NAMES and token not in _STOP_WORDS:
+            return self._pseudonyms.name(token)
+        return self._token(token)
 
     def _token(self, token: str) -> str:
         if token in self._pseudonyms and token not in _STOP_WORDS:
@@ -110,7 +121,7 @@ class FreeText:
     def _core(self, core: str) -> str:
         if core in self._pseudonyms and core not in _STOP_WORDS:
             return self._pseudonyms.name(core)
-        if _is_plain(core) or _WORD.fullmatch(core):
+        if core in self._pseudonyms.open or _is_plain(core) or _WORD.fullmatch(core):
             return core
         if _UUID.fullmatch(core):
             return self._pseudonyms.uid(core)
@@ -118,13 +129,17 @@ class FreeText:
             return provider_id(self._pseudonyms, core)
         parts = re.split(r"([/:])", core)
         addresses = "@" in core or core.startswith("arn:") or core.count(":") > 1
-        if len(parts) == 1 or addresses or not _is_path(parts[0]):
+        if len(parts) == 1 or addresses or not self._begins_a_path(parts[0]):
             return self._pseudonyms.name(core, "name" if len(parts) == 1 else "reference")
         return "".join(self._part(part) for part in parts)
 
+    def _begins_a_path(self, first: str) -> bool:
+        """Whether what stands before a slash or colon is no host, registry or address."""
+        return "." not in first or first in self._pseudonyms or is_public_group(first) or bool(_NUMBER.fullmatch(first))
+
     def _part(self, part: str) -> str:
         """A part of a path: of words only those that are no names."""
-        if part in {"", "/", ":"} or (part.lower() in _BESIDE_SLASHES and part not in self._pseudonyms):
+        if part in {"", "/", ":"} or (part.lower() in _NO_NAMES and part not in self._pseudonyms):
             return part
         if part not in self._pseudonyms and (_is_plain(part) or ("." in part and is_public_group(part))):
             return part
@@ -133,12 +148,7 @@ class FreeText:
 
 def _is_plain(text: str) -> bool:
     """Whether a text can be no private name: a number, a well-known key or name."""
-    return bool(_NUMBER.fullmatch(text)) or text in NAMES or text.lower() in _HYPHENATED or ("/" in text and is_public_key(text))
-
-
-def _is_path(first: str) -> bool:
-    """Whether what stands before a slash or colon is no host, registry or address."""
-    return "." not in first or is_public_group(first) or bool(_NUMBER.fullmatch(first))
+    return bool(_NUMBER.fullmatch(text)) or text in NAMES or text.lower() in _TERMS or ("/" in text and is_public_key(text))
 
 
 def provider_id(pseudonyms: Pseudonyms, text: str) -> str:

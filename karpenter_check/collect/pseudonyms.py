@@ -3,6 +3,7 @@
 import hmac
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from karpenter_check.collect.public_names import NAMES, TELLING_END, TELLING_PART, is_public_key, telling_domain
@@ -14,8 +15,8 @@ _SCHEDULED = re.compile(r"(?P<before>.+)-(?P<minutes>(?:2[6-9]|3[0-9])[0-9]{6})"
 """A CronJob's Job: see snapshot/owners.py."""
 _NUMBERED = re.compile(r"(?P<before>.+)-(?P<ordinal>[0-9]{1,5})")
 _WORDS = (
-    "node", "nodepool", "nodeclaim", "nodeclass", "ns", "daemonset", "deployment", "statefulset", "cronjob", "job", "replicaset",
-    "pod", "pdb", "owner", "cluster", "priority", "scheduler", "manager", "claim", "container", "resource", "domain", "key", "value", "url", "reference", "image", "name",
+    "nodepool", "node", "nodeclaim", "nodeclass", "ns", "daemonset", "deployment", "statefulset", "cronjob", "job", "replicaset",
+    "pod", "pdb", "owner", "cluster", "priority", "scheduler", "manager", "claim", "container", "resource", "domain", "key", "value", "url", "reference", "image", "file", "name",
 )  # fmt: skip
 """What a pseudonym begins with; of a name that several kinds of object have, the first."""
 _RANKS = {word: rank for rank, word in enumerate(_WORDS)}
@@ -31,7 +32,10 @@ class Pseudonyms:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+        self.open: set[str] = set()
+        """Words that stay in texts: zones, instance types and the like."""
         self._ranks: dict[str, int] = {}
+        self._of: dict[str, set[str]] = {word: set() for word in ("nodepool", "daemonset", "statefulset", "job")}
         self._of_templates: dict[str, tuple[str, str]] = {}
         self._given: dict[str, str] = {}
         self._taken: dict[str, str] = {}
@@ -47,6 +51,8 @@ class Pseudonyms:
         rank = _RANKS[word]
         if rank < self._ranks.get(name, len(_WORDS)):
             self._ranks[name] = rank
+        if word in self._of:
+            self._of[word].add(name)
 
     def note_key(self, key: str) -> None:
         """Take a key of a label or taint."""
@@ -69,6 +75,12 @@ class Pseudonyms:
             self.note(deployment, "deployment")
             self._of_templates[replicaset] = deployment, template_hash
 
+    @cached_property
+    def _order(self) -> dict[str, str]:
+        """The places of the NodePools in the order of their names, for of equal weight the last one wins."""
+        names = sorted(self._of["nodepool"])
+        return {name: str(place).zfill(len(str(len(names)))) for place, name in enumerate(names, 1)}
+
     def name(self, name: str, word: str = "name") -> str:
         """The pseudonym of a name; `word` is for one that was not noted. Public names are their own."""
         found = self._given.get(name)
@@ -77,6 +89,8 @@ class Pseudonyms:
         return found
 
     def _made(self, name: str, word: str) -> str:
+        if name in self._order:
+            return self._unique(name, f"nodepool-{self._order[name]}-", self._telling(name))
         if not name or name in NAMES:
             return name
         if name in self._of_templates:
@@ -91,7 +105,8 @@ class Pseudonyms:
         if self._is(name, "daemonset") and (family := self._family(name)):
             return self._unique(name, f"{self.name(family)}-", self._telling(name))
         rank = self._ranks.get(name)
-        return self._unique(name, f"{word if rank is None else _WORDS[rank]}-", self._telling(name))
+        word = word if rank is None else _WORDS[rank]
+        return self._unique(name, f"{word}-", ".example" if word == "domain" else self._telling(name))
 
     def key(self, key: str) -> str:
         """The pseudonym of a key of a label or taint; public ones are their own."""
@@ -114,7 +129,7 @@ class Pseudonyms:
         return made.ljust(_LONGEST + 1, "x") if len(text) > _LONGEST else f"{made}!"
 
     def _is(self, name: str, word: str) -> bool:
-        return self._ranks.get(name) == _RANKS[word]
+        return name in self._of[word]
 
     def _family(self, name: str) -> str:
         """The longest other DaemonSet that a DaemonSet's name begins with: rules take them for variants of each other."""

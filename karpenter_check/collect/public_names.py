@@ -60,7 +60,7 @@ _KEYS = frozenset({
 
 _OPEN_LABELS = re.compile(
     r"[a-z0-9.-]+/(?:zone|zone-id|region|arch|os|windows-build|os-sku|capacity-type|compute-type|instance-type"
-    r"|instance-[a-z-]+|sku-[a-z-]+|capacity-reservation-type|initialized|registered|pod-index|managed-by|nitro-sandbox"
+    r"|instance-(?!profile|id)[a-z-]+|sku-[a-z-]+|capacity-reservation-type|initialized|registered|pod-index|nitro-sandbox"
     r"|placement-group-partition|exclude-from-external-load-balancers)"
 )
 RESOURCES = frozenset({"cpu", "memory", "ephemeral-storage", "pods", "nodes", "storage"})

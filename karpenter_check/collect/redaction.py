@@ -13,8 +13,9 @@ from msgspec.structs import fields, replace
 
 from karpenter_check.collect.free_text import FreeText, provider_id
 from karpenter_check.collect.pseudonyms import Pseudonyms
-from karpenter_check.collect.redacted_fields import DECISIONS, Decision, Names
-from karpenter_check.snapshot import CollectionError, Kind, NodePool
+from karpenter_check.collect.redacted_fields import DECISIONS
+from karpenter_check.collect.redacted_values import Decision, Names
+from karpenter_check.snapshot import LOOSE_MANIFESTS, CollectionError, Kind, NodePool
 
 _LATEST = datetime.max.replace(tzinfo=UTC)
 AnyStruct = TypeVar("AnyStruct", bound=msgspec.Struct)
@@ -54,6 +55,10 @@ class _Noting:
     def template(self, replicaset: str, template_hash: str) -> None:
         self._pseudonyms.note_template(replicaset, template_hash)
 
+    def open(self, text: str) -> str:
+        self._pseudonyms.open.add(text)
+        return text
+
     def template_hash(self, text: str) -> str:
         return text
 
@@ -75,6 +80,9 @@ class _Replacing:
 
     def template(self, replicaset: str, template_hash: str) -> None:
         """Known already."""
+
+    def open(self, text: str) -> str:
+        return text
 
     def provider_id(self, text: str) -> str:
         return provider_id(self._pseudonyms, text)
@@ -101,19 +109,28 @@ class Redaction:
         """The object with pseudonyms in place of names."""
         return _walked(self._replacing, object, str(kind))
 
-    def cluster(self, name: str) -> str:
-        """The pseudonym of the cluster's name."""
+    def name(self, name: str) -> str:
+        """The pseudonym of a name; of one that was not learnt, as of a cluster."""
         return self._pseudonyms.name(name, "cluster")
 
     def text(self, text: str) -> str:
-        """Text for people with pseudonyms in place of names. A name that is an ordinary word and was not learnt stays."""
-        return self._replacing.text(text)
+        """Text for people with pseudonyms in place of names; a single word, such as a cluster's name, is taken for a name.
+
+        In a sentence, a name that is an ordinary word and was not learnt stays.
+        """
+        alone = text != LOOSE_MANIFESTS and text.split() == [text]
+        return self.name(text) if alone else self._replacing.text(text)
 
     def error(self, error: CollectionError) -> CollectionError:
         """A collection error with pseudonyms in place of names."""
         namespace, slash, name = error.name.rpartition("/")
         shown = f"{self._pseudonyms.name(namespace, 'ns')}{slash}{self._pseudonyms.name(name)}"
-        return replace(error, source=self.text(error.source), message=self.text(error.message), name=shown)
+        source = (
+            self._replacing.text(error.source)
+            if error.source.startswith(("/api/", "/apis/"))
+            else self._pseudonyms.name(error.source, "file")
+        )
+        return replace(error, source=source, message=self._replacing.text(error.message), name=shown)
 
 
 def _walked(names: Names, struct: AnyStruct, kind: str) -> AnyStruct:

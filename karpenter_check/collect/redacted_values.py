@@ -1,0 +1,232 @@
+"""What becomes of names, keywords, labels and the like when a snapshot is redacted."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeAlias
+
+from karpenter_check.collect import public_names
+from karpenter_check.snapshot import Version, metadata, workload
+from karpenter_check.snapshot.part import Present
+from karpenter_check.snapshot.version import image_version
+
+
+class Names(Protocol):
+    """What is asked for each kind of text. One that notes names answers with the same text."""
+
+    def name(self, text: str, word: str) -> str:
+        """Of a name of such an object."""
+
+    def template(self, replicaset: str, template_hash: str) -> None:
+        """A ReplicaSet's name and the hash of its template, which it ends with."""
+
+    def template_hash(self, text: str) -> str:
+        """Of a pod-template-hash."""
+
+    def uid(self, text: str) -> str:
+        """Of a UID."""
+
+    def key(self, key: str) -> str:
+        """Of a key of a label or taint."""
+
+    def value(self, text: str, word: str) -> str:
+        """Of a value of a label, or what may have a domain as keys have."""
+
+    def open(self, text: str) -> str:
+        """Of a zone, an instance type and the like."""
+
+    def provider_id(self, text: str) -> str:
+        """Of a provider's id."""
+
+    def address(self, text: str) -> str:
+        """Of an IP address."""
+
+    def text(self, text: str) -> str:
+        """Of text for people."""
+
+
+Decision: TypeAlias = Callable[[Names, Any, Any, str], Any]
+"""Called with the names, the Struct, the field's value and the kind of the whole object."""
+
+_OF_KIND = {
+    "Node": "node", "NodePool": "nodepool", "NodeClaim": "nodeclaim", "DaemonSet": "daemonset", "Deployment": "deployment",
+    "StatefulSet": "statefulset", "ReplicaSet": "replicaset", "Pod": "pod", "PodDisruptionBudget": "pdb", "Job": "job",
+    "CronJob": "cronjob", "Namespace": "ns",
+}  # fmt: skip
+_OF_LABEL = {
+    "karpenter.sh/nodepool": "nodepool", "kubernetes.io/hostname": "node", "metadata.name": "node", "metadata.namespace": "ns",
+    "statefulset.kubernetes.io/pod-name": "pod", "job-name": "job", "batch.kubernetes.io/job-name": "job",
+    "karpenter.k8s.aws/ec2nodeclass": "nodeclass", "karpenter.kwok.sh/kwoknodeclass": "nodeclass",
+    "karpenter.azure.com/aksnodeclass": "nodeclass",
+}  # fmt: skip
+_SETTING = re.compile(r"|true|false|Never|v?[0-9]+|[0-9]+%|(?:[0-9]+(?:\.[0-9]+)?(?:h|m|s|ms|us|µs|ns))+")
+_CRON = re.compile(r"|@[a-z]+|(?:[-0-9*/,?#LW]|MON|TUE|WED|THU|FRI|SAT|SUN|[A-Z][A-Za-z]{2}|[a-z]{3}| )+")
+_EVENT_NAME = re.compile(r"(?P<object>.+)\.(?P<number>[0-9a-f]{8,20})")
+_PLAIN = frozenset("0123456789+-")
+_ACCOUNT_DIGITS = 12
+
+
+def word_of_kind(kind: str) -> str:
+    """What a pseudonym for an object of that kind begins with."""
+    return "nodeclass" if kind.endswith("NodeClass") else _OF_KIND.get(kind, "owner")
+
+
+def _value(names: Names, key: str, value: str) -> str:
+    """A value of a label or taint. Numbers stay, for Gt and Lt compare them."""
+    number = bool(value) and _PLAIN.issuperset(value) and len(value) != _ACCOUNT_DIGITS
+    if not value or number or value in {"true", "false"}:
+        return value
+    if public_names.has_open_values(key):
+        return names.open(value)
+    if key == "pod-template-hash":
+        return names.template_hash(value)
+    return names.value(value, _OF_LABEL.get(key, "value"))
+
+
+def labels_of(names: Names, _owner: Any, labels: Mapping[str, str], _kind: str) -> dict[str, str]:
+    """Labels, or what selects by them."""
+    return {names.key(key): _value(names, key, value) for key, value in labels.items()}
+
+
+def values_of(names: Names, owner: Any, values: tuple[str, ...], _kind: str) -> tuple[str, ...]:
+    """Values that are asked of the label beside them."""
+    return tuple(_value(names, owner.key, value) for value in values)
+
+
+def amounts_of(names: Names, _owner: Any, amounts: Mapping[str, Any], _kind: str) -> dict[str, Any]:
+    """Amounts by resource."""
+    return {
+        name if public_names.is_public_resource(name) else names.value(name, "resource"): amount for name, amount in amounts.items()
+    }
+
+
+def written(names: Names, _owner: Any, labels: Mapping[str, Present], _kind: str) -> dict[str, Present]:
+    """`f:labels` of managedFields."""
+    return {f"f:{names.key(key[2:])}" if key.startswith("f:") else ".": there for key, there in labels.items()}
+
+
+def keep(_names: Names, _owner: Any, value: Any, _kind: str) -> Any:
+    """What is no name, whatever it says."""
+    return value
+
+
+def open_value(names: Names, _owner: Any, value: str, _kind: str) -> str:
+    """A zone and the like, which stays in messages too."""
+    return names.open(value)
+
+
+def key_of(names: Names, _owner: Any, value: str, _kind: str) -> str:
+    """A key of a label or taint."""
+    return names.key(value)
+
+
+def one_value(names: Names, owner: Any, value: str, _kind: str) -> str:
+    """The value of the key beside it."""
+    return _value(names, owner.key, value)
+
+
+def message(names: Names, _owner: Any, value: str, _kind: str) -> str:
+    """Text for people."""
+    return names.text(value)
+
+
+def uid_of(names: Names, _owner: Any, value: str, _kind: str) -> str:
+    """A UID."""
+    return names.uid(value)
+
+
+def keyword(names: Names, _owner: Any, value: str, _kind: str) -> str:
+    """A word of an API: a kind, an operator, a reason. What is no word or is somebody's own is a key."""
+    return value if value.isascii() and value.isalpha() else names.key(value)
+
+
+def keywords(names: Names, owner: Any, values: tuple[str, ...], kind: str) -> tuple[str, ...]:
+    """Several words of an API."""
+    return tuple(keyword(names, owner, value, kind) for value in values)
+
+
+def setting(names: Names, _owner: Any, value: str, _kind: str) -> str:
+    """A duration, a number, `true`, `Never`, a version of a hash; else somebody's own word."""
+    return value if _SETTING.fullmatch(value) else names.value(value, "value")
+
+
+def schedule(names: Names, _owner: Any, value: str, _kind: str) -> str:
+    """A cron expression."""
+    return value if _CRON.fullmatch(value) else names.value(value, "value")
+
+
+def name_of(word: str) -> Decision:
+    """A name of an object of one kind."""
+
+    def decide(names: Names, _owner: Any, value: str, _kind: str) -> str:
+        return names.name(value, word)
+
+    return decide
+
+
+def unless_public(known: Callable[[str], bool], word: str) -> Decision:
+    """A name, unless it is a well-known one."""
+
+    def decide(names: Names, _owner: Any, value: str, _kind: str) -> str:
+        return value if known(value) else names.name(value, word)
+
+    return decide
+
+
+def own_name(names: Names, owner: metadata.Metadata, value: str, kind: str) -> str:
+    """The object's own name, and what it is made of."""
+    if template_hash := owner.labels.get("pod-template-hash"):
+        replicasets = (
+            [value] if kind == "ReplicaSet" else [entry.name for entry in owner.owner_references if entry.kind == "ReplicaSet"]
+        )
+        for replicaset in replicasets:
+            names.template(replicaset, template_hash)
+    return names.name(value, word_of_kind(kind))
+
+
+def name_by_kind(names: Names, owner: Any, value: str, _kind: str) -> str:
+    """The name of an object whose kind stands beside it."""
+    return names.name(value, word_of_kind(owner.kind))
+
+
+def event_name(names: Names, _owner: Any, value: str, _kind: str) -> str:
+    """An event is called as its object, and a number that nobody reads (client-go tools/record)."""
+    form = _EVENT_NAME.fullmatch(value)
+    return f"{names.name(form['object'], 'name')}.{form['number']}" if form else names.name(value, "name")
+
+
+def kind_of_group(names: Names, owner: Any, value: str, _kind: str) -> str:
+    """A kind; of somebody's own API it is a name. Node classes are known by how their kind ends."""
+    group = owner.api_version.rpartition("/")[0]
+    if public_names.is_public_group(group) or value.endswith("NodeClass"):
+        return value
+    return names.key(value)
+
+
+def api_version(names: Names, _owner: Any, value: str, _kind: str) -> str:
+    """An API's group and version; of somebody's own group it is the version that stays."""
+    group, slash, version = value.rpartition("/")
+    return value if public_names.is_public_group(group) else f"{names.name(group, 'domain')}{slash}{version}"
+
+
+def environment(names: Names, owner: workload.EnvVar, value: str, _kind: str) -> str:
+    """A setting of Karpenter's controller."""
+    presence = owner.name == "INTERRUPTION_QUEUE" and value == "set"
+    return value if presence or owner.name in public_names.PLAIN_SETTINGS else names.name(value, "cluster")
+
+
+def image(names: Names, _owner: Any, value: str, _kind: str) -> str:
+    """Of an image of Karpenter's the version is left, of others nothing."""
+    if "karpenter" not in value:
+        return names.name(value, "image")
+    version: Version | None = image_version(value)
+    return f"karpenter/controller:{version}" if version else "karpenter/controller"
+
+
+def address_of(names: Names, _owner: Any, value: str, _kind: str) -> str:
+    """An IP address."""
+    return names.address(value) if value else value
+
+
+def provider_id_of(names: Names, _owner: Any, value: str, _kind: str) -> str:
+    """A provider's id of a machine."""
+    return names.provider_id(value) if value else value
