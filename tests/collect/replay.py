@@ -124,6 +124,20 @@ def read(recording: str, name: str) -> bytes:
     return gzip.decompress((RECORDINGS / recording / f"{name}.json.gz").read_bytes())
 
 
+@cache
+def listed(recording: str, path: str, selector: str = "", *, only_metadata: bool = False) -> List:
+    """A whole list as it was recorded, of it those that are selected, with metadata alone where that was asked for."""
+    whole = msgspec.json.decode(read(recording, LISTS[path]), type=List)
+    if selector:
+        whole.items = [item for item in whole.items if msgspec.json.decode(item, type=_EventFields).has(selector)]
+    if only_metadata:
+        partial = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
+        named = [{**partial, "metadata": msgspec.json.decode(item, type=_Named).metadata} for item in whole.items]
+        items = [msgspec.Raw(msgspec.json.encode(item)) for item in named]
+        whole = List("PartialObjectMetadataList", "meta.k8s.io/v1", whole.metadata, items)
+    return whole
+
+
 def taken_at(recording: str) -> datetime:
     """When the recording was made."""
     return datetime.fromisoformat((RECORDINGS / recording / "taken-at").read_text().strip())
@@ -178,7 +192,6 @@ class Replay:
         self._recording = recording
         self._page_size = page_size
         self._pages = pages
-        self._lists: dict[tuple[str, str, bool], List] = {}
         self._instead: dict[tuple[str, int], Reply] = {}
         self._always: dict[str, Reply] = {}
         self._only_for: str | None = None
@@ -285,9 +298,8 @@ class Replay:
 
     def _page(self, request: Request) -> Reply:
         selector = request.query.get("fieldSelector", "")
-        whole = self._list(
-            request.path, selector, only_metadata="as=PartialObjectMetadataList" in request.headers.get("accept", "")
-        )
+        only_metadata = "as=PartialObjectMetadataList" in request.headers.get("accept", "")
+        whole = listed(self._recording, request.path, selector, only_metadata=only_metadata)
         most = ceil(len(whole.items) / self._pages) or 1 if self._pages else self._page_size
         try:
             start, later = moment_of(request)
@@ -300,18 +312,3 @@ class Replay:
             if not selector:  # nobody knows how many of those that are left would be selected
                 metadata["remainingItemCount"] = len(whole.items) - end
         return Reply(200, msgspec.json.encode(List(whole.kind, whole.api_version, metadata, whole.items[start:end])))
-
-    def _list(self, path: str, selector: str, *, only_metadata: bool) -> List:
-        """A whole list as it was recorded, of it those that are selected, with metadata alone where that was asked for."""
-        if (known := self._lists.get((path, selector, only_metadata))) is not None:
-            return known
-        listed = msgspec.json.decode(read(self._recording, LISTS[path]), type=List)
-        if selector:
-            listed.items = [item for item in listed.items if msgspec.json.decode(item, type=_EventFields).has(selector)]
-        if only_metadata:
-            whole = [msgspec.json.decode(item, type=_Named).metadata for item in listed.items]
-            partial = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
-            items = [msgspec.Raw(msgspec.json.encode({**partial, "metadata": metadata})) for metadata in whole]
-            listed = List("PartialObjectMetadataList", "meta.k8s.io/v1", listed.metadata, items)
-        self._lists[path, selector, only_metadata] = listed
-        return listed
