@@ -2,8 +2,10 @@
 
 import os
 import pty
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from karpenter_check.cli import progress as drawing
 from karpenter_check.cli.progress import progress
 from karpenter_check.cli.said import Said
 from karpenter_check.snapshot import Kind
+from tests.cli.stuck import Stuck
 from tests.cli.terminal import Terminal, cursor_is_shown, screen
 from tests.collect.replay import Replay
 
@@ -166,7 +169,20 @@ def test_a_real_terminal_is_left_as_it_was(command: tuple[str, ...], tmp_path: P
     assert cursor_is_shown(written)
 
 
-def on_a_terminal(*arguments: str) -> str:
+@pytest.mark.parametrize(("number", "word"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")])
+def test_a_signal_leaves_one_line_and_the_cursor(number: signal.Signals, word: str, tmp_path: Path) -> None:
+    with Stuck() as cluster:
+        written = on_a_terminal(
+            "scan", "--kubeconfig", str(cluster.kubeconfig(tmp_path)),
+            meanwhile=lambda process: process.send_signal(number) if cluster.asked.wait(60) else process.kill(),
+        )  # fmt: skip
+
+    assert "✓ Node" in written
+    assert screen(written) == [f"{word} while collecting Pod"]
+    assert cursor_is_shown(written)
+
+
+def on_a_terminal(*arguments: str, meanwhile: Callable[["subprocess.Popen[bytes]"], None] = lambda _: None) -> str:
     """What a run writes to standard error, which is a terminal."""
     ours, its = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80", "LINES": "24", "PYTHONIOENCODING": "utf-8"}
@@ -175,6 +191,7 @@ def on_a_terminal(*arguments: str) -> str:
         env=environment,
     )  # fmt: skip
     os.close(its)
+    meanwhile(process)
     written = b""
     with suppress(OSError):  # how Linux says that nobody has the terminal open any more
         while read := os.read(ours, 65536):

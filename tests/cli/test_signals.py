@@ -8,11 +8,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event
 
 import pytest
 
-from tests.collect.replay import Replay, Reply, Request
+from tests.cli.stuck import Stuck
+from tests.collect.replay import Replay
 
 LONG = 60
 """Seconds, not reached: whoever is stuck would stay longer, until a request's own time is over."""
@@ -67,24 +67,6 @@ def test_a_signal_ends_it_while_the_first_request_hangs(number: signal.Signals, 
         is_asked(server),
     ):
         assert ending(process, number) == (code, "", f"{word} while asking the cluster\n")
-
-
-class Stuck(Replay):
-    """A cluster that does not answer when it is asked for pods, until it is left."""
-
-    def __init__(self) -> None:
-        super().__init__("healthy")
-        self.asked, self.left = Event(), Event()
-
-    def _reply(self, request: Request) -> Reply:
-        if request.path == "/api/v1/pods":
-            self.asked.set()
-            self.left.wait()
-        return super()._reply(request)
-
-    def __exit__(self, *error: object) -> None:
-        self.left.set()
-        super().__exit__(*error)
 
 
 @BOTH
