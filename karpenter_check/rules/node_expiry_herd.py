@@ -2,7 +2,7 @@
 
 import shlex
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -62,12 +62,10 @@ def _doomed(
 ) -> Iterator[tuple[Ref, Sequence[Pod], Sequence[_Expiring]]]:
     """The workloads of which every replica is on a node that expires inside one window, and those nodes, soonest first."""
     due = {entry.node.name: entry for entry in expiring}
-    for owner, pods in _replicated(snapshot):
-        names = {pod.node_name for pod in pods}
-        if names <= due.keys():
-            hosts = sorted((due[name] for name in names), key=lambda entry: (entry.due, entry.claim.name))
-            if hosts[-1].due - hosts[0].due <= window:
-                yield owner, pods, hosts
+    for owner, pods in _replicated(snapshot, due):
+        hosts = sorted((due[name] for name in {pod.node_name for pod in pods}), key=lambda entry: (entry.due, entry.claim.name))
+        if hosts[-1].due - hosts[0].due <= window:
+            yield owner, pods, hosts
 
 
 def _vital(owner: Ref) -> bool:
@@ -96,16 +94,21 @@ def _largest_herd(entries: Sequence[_Expiring], window: timedelta) -> Sequence[_
     return best
 
 
-def _replicated(snapshot: Snapshot) -> Iterator[tuple[Ref, list[Pod]]]:
-    """Workloads with two and more pods, none of them Pending, whose pods stand in for each other."""
+def _replicated(snapshot: Snapshot, on: Collection[str]) -> Iterator[tuple[Ref, list[Pod]]]:
+    """Workloads with two and more pods that stand in for each other, all of them on these nodes."""
     pods_of: dict[Ref, list[Pod]] = defaultdict(list)
-    for pod in snapshot.pods:
-        controller = pod.metadata.controller
-        if pod.active and controller and controller.kind in _REPLICATING:
-            pods_of[snapshot.owner(pod)].append(pod)
+    elsewhere: set[Ref] = set()
+    for group in snapshot.pods_of_controllers:
+        if group.controller.kind not in _REPLICATING:
+            continue
+        owner = snapshot.owner(group.pods[0])
+        if owner in elsewhere or any(pod.node_name not in on and pod.active for pod in group.pods):
+            elsewhere.add(owner)
+        else:
+            pods_of[owner] += [pod for pod in group.pods if pod.active]
     for owner, pods in pods_of.items():
         desired = snapshot.desired_replicas(owner)
-        if len(pods) >= 2 and all(pod.node_name for pod in pods) and (desired is None or len(pods) >= desired):
+        if owner not in elsewhere and len(pods) >= 2 and (desired is None or len(pods) >= desired):
             yield owner, pods
 
 

@@ -10,10 +10,11 @@ from karpenter_check.disruption.drain import Held, held_pods
 from karpenter_check.disruption.expiry import died_of_expiry, forced_end
 from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, earliest
 from karpenter_check.rule import rule
-from karpenter_check.scheduling.nomination import node_ref, pod_ref
+from karpenter_check.scheduling.nomination import node_ref, nominations, pod_ref
 from karpenter_check.snapshot import Kind, NodeClaim, Snapshot
 from karpenter_check.snapshot.duration import spoken
-from karpenter_check.snapshot.event import Event, assignment, nomination
+from karpenter_check.snapshot.event import Event, assignment
+from karpenter_check.snapshot.once import once
 
 HANGS, DRAINS = "drain-hangs", "expired"
 
@@ -36,11 +37,10 @@ def node_ttl_death(
 ) -> Iterator[Finding]:
     """Nodes are terminating because their expireAfter ran out."""
     deaths: dict[tuple[str, str], list[_Death]] = defaultdict(list)
-    placed = _placed(snapshot)
     for claim in snapshot.nodeclaims:
         deleted = claim.metadata.deletion_timestamp
         if deleted and snapshot.settled(deleted) and died_of_expiry(snapshot, claim):
-            death = _death(snapshot, claim, deleted, placed, blocked_after, hangs_after)
+            death = _death(snapshot, claim, deleted, blocked_after, hangs_after)
             deaths[claim.nodepool, HANGS if death.hangs else DRAINS].append(death)
     for (nodepool, cause), found in deaths.items():
         yield _finding(snapshot, nodepool, cause, sorted(found, key=lambda death: (death.deleted, death.claim.name)))
@@ -50,7 +50,6 @@ def _death(
     snapshot: Snapshot,
     claim: NodeClaim,
     deleted: datetime,
-    placed: Mapping[str, set[str]],
     blocked_after: timedelta,
     hangs_after: timedelta,
 ) -> _Death:
@@ -59,26 +58,26 @@ def _death(
     draining, end = snapshot.taken_at - deleted, forced_end(claim)
     stuck = end is None and draining >= blocked_after and any(entry.for_ever for entry in held)
     late = bool(held) and draining >= (hangs_after if end is None else max(hangs_after, end - deleted + timedelta(minutes=5)))
-    return _Death(claim, deleted, held, _evicted(snapshot, claim, placed), stuck or late)
+    return _Death(claim, deleted, held, _evicted(snapshot, claim), stuck or late)
 
 
+@once
 def _placed(snapshot: Snapshot) -> Mapping[str, set[str]]:
     """The UIDs of the pods that events place on each NodeClaim or node, by its name."""
     placed: dict[str, set[str]] = defaultdict(set)
-    for event in snapshot.events_by_reason.get("Nominated", ()):
-        if target := nomination(event):
-            placed[target.nodeclaim].add(event.involved_object.uid)
+    for event, target in nominations(snapshot):
+        placed[target.nodeclaim].add(event.involved_object.uid)
     for event in snapshot.events_by_reason.get("Scheduled", ()):
         placed[assignment(event)].add(event.involved_object.uid)
     return placed
 
 
-def _evicted(snapshot: Snapshot, claim: NodeClaim, placed: Mapping[str, set[str]]) -> tuple[Event, ...]:
+def _evicted(snapshot: Snapshot, claim: NodeClaim) -> tuple[Event, ...]:
     """The events of pods that were evicted by force since the deletion, as far as other events tell that they were here.
 
     The reason is `Forceful Termination` where no graceful disruption was under way (`terminator/events`, 1.2 and later).
     """
-    node, deleted = claim.status.node_name, claim.metadata.deletion_timestamp
+    node, deleted, placed = claim.status.node_name, claim.metadata.deletion_timestamp, _placed(snapshot)
     here = {pod.metadata.uid for pod in snapshot.pods_on_node.get(node, ())}
     here |= placed.get(claim.name, set()) | (placed.get(node, set()) if node else set())
     return tuple(

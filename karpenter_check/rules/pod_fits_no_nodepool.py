@@ -88,7 +88,7 @@ def pod_fits_no_nodepool(
         return  # one that could not be read may be the one that takes it
     cases: dict[PodShape, _Case] = {}
     waiting: dict[tuple[Ref, str], list[_Waiting]] = defaultdict(list)
-    for pod in snapshot.pods:
+    for pod in snapshot.unbound_pods:
         since = _since(pod)
         if since is None or snapshot.taken_at - since < max(GRACE, warn_after) or ignored(snapshot, pod):
             continue

@@ -54,8 +54,8 @@ def pod_ignored_by_karpenter(
 ) -> Iterator[Finding]:
     """Pods wait, and Karpenter does not look at them."""
     waiting: dict[tuple[Ref, str], list[_Waiting]] = defaultdict(list)
-    for pod in snapshot.pods if snapshot.nodepools else ():
-        if pod.node_name or not pod.active or pod.scheduler_name == "fargate-scheduler":
+    for pod in snapshot.unbound_pods if snapshot.nodepools else ():
+        if not pod.active or pod.scheduler_name == "fargate-scheduler":
             continue
         since = pod.unscheduled_since
         if since is None or snapshot.taken_at - since < warn_after:

@@ -4,7 +4,7 @@ Karpenter keeps nominations in memory and renews one for 20 s as long as its sim
 show them (`controllers/state/statenode.go`, `provisioning/scheduling/scheduler.go:Results.Record`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -13,7 +13,7 @@ from karpenter_check.scheduling.node import cordoned, label_mismatch, repelled
 from karpenter_check.scheduling.room import occupants, room_on, taken_host_port
 from karpenter_check.snapshot import Node, NodeClaim, Pod, Ref, Snapshot
 from karpenter_check.snapshot.clip import clip
-from karpenter_check.snapshot.event import Event, nomination
+from karpenter_check.snapshot.event import Event, Nomination, nomination
 from karpenter_check.snapshot.once import once
 from karpenter_check.snapshot.quantity import shown
 
@@ -57,22 +57,27 @@ class Nominee:
 
 
 @once
+def nominations(snapshot: Snapshot) -> Sequence[tuple[Event, Nomination]]:
+    """The events that name a target for a pod, and the target."""
+    told = ((event, nomination(event)) for event in snapshot.events_by_reason.get("Nominated", ()))
+    return [(event, target) for event, target in told if target]
+
+
+@once
 def nominees(snapshot: Snapshot) -> Mapping[str, Nominee]:
     """The latest nomination of each pod that is still there, by pod UID."""
     by_pod: dict[str, list[tuple[datetime, Event, str, str]]] = {}
-    for event in snapshot.events_by_reason.get("Nominated", ()):
-        target, last = nomination(event), event.last_seen
-        if target and last and event.involved_object.uid in snapshot.pods_by_uid:
+    for event, target in nominations(snapshot):
+        last = event.last_seen
+        if last and event.involved_object.uid in snapshot.pods_by_uid:
             claim = snapshot.nodeclaim_of_node.get(target.node)
             by_pod.setdefault(event.involved_object.uid, []).append(
                 (last, event, target.nodeclaim or (claim.name if claim else ""), target.node)
             )
     found = {}
-    for uid, nominations in by_pod.items():
-        last, event, nodeclaim, node = max(nominations, key=lambda entry: (entry[0], entry[3]))
-        same = [
-            other for _, other, claim, other_node in nominations if (claim and claim == nodeclaim) or (node and other_node == node)
-        ]
+    for uid, named in by_pod.items():
+        last, event, nodeclaim, node = max(named, key=lambda entry: (entry[0], entry[3]))
+        same = [other for _, other, claim, other_node in named if (claim and claim == nodeclaim) or (node and other_node == node)]
         since = min(other.first_seen or last for other in same)
         found[uid] = Nominee(snapshot.pods_by_uid[uid], nodeclaim, node, since, event, sum(other.times for other in same))
     return found
@@ -181,9 +186,17 @@ def node_obstacle(snapshot: Snapshot, pod: Pod, node: Node) -> Obstacle | None:
 
 
 @once
-def _schedulers_that_answer(snapshot: Snapshot) -> frozenset[str]:
-    """Those that have bound some pod, so that they are there and work; the default one is taken to."""
-    return frozenset({"default-scheduler", *(pod.scheduler_name for pod in snapshot.pods if pod.node_name)})
+def _answering(_snapshot: Snapshot) -> dict[str, bool]:
+    """Which schedulers answer, as far as somebody asked."""
+    return {"default-scheduler": True}
+
+
+def _answers(snapshot: Snapshot, scheduler_name: str) -> bool:
+    """Whether the scheduler has bound some pod, so that it is there and works; the default one is taken to."""
+    known = _answering(snapshot)
+    if scheduler_name not in known:
+        known[scheduler_name] = any(pod.scheduler_name == scheduler_name and pod.node_name for pod in snapshot.pods)
+    return known[scheduler_name]
 
 
 def _missing(snapshot: Snapshot, nominee: Nominee, target: str) -> Obstacle:
@@ -211,7 +224,7 @@ def obstacle(snapshot: Snapshot, nominee: Nominee) -> Obstacle:
     if found := node_obstacle(snapshot, pod, node):
         return Obstacle(found.reason, found.said, found.since or ready_since, found.culprits)
     settled = snapshot.settled(max(nominee.since, ready_since or nominee.since))
-    if settled and pod.scheduler_name not in _schedulers_that_answer(snapshot):
+    if settled and not _answers(snapshot, pod.scheduler_name):
         said = f'its schedulerName "{pod.scheduler_name}" answers nothing: no pod of it is bound anywhere'
         return Obstacle(Reason.OTHER_SCHEDULER, said, ready_since, (pod_ref(pod),))
     said = f"nothing that could be checked keeps it from node {node.name}"

@@ -46,8 +46,8 @@ def _gives_way(snapshot: Snapshot, owner: Ref) -> bool:
 def _arrivals(snapshot: Snapshot) -> Mapping[str, Collection[Ref]]:
     """The workloads whose unbound pods are on their way to each node: pinned to it, or nominated by the scheduler."""
     coming: dict[str, set[Ref]] = defaultdict(set)
-    for pod in snapshot.pods:
-        if not pod.node_name and (target := pod.nominated_node_name or pod.pinned_to):
+    for pod in snapshot.unbound_pods:
+        if target := pod.nominated_node_name or pod.pinned_to:
             coming[target].add(snapshot.owner(pod))
     return coming
 

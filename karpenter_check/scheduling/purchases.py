@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from karpenter_check.scheduling.nomination import nominations
 from karpenter_check.scheduling.preemption import WINDOW, owner_of_event, preemptions
 from karpenter_check.snapshot import NodeClaim, Pod, Ref, Snapshot, Version
-from karpenter_check.snapshot.event import nomination
 from karpenter_check.snapshot.once import once
 from karpenter_check.snapshot.quantity import amounts
 
@@ -71,10 +71,9 @@ def _named_by_events(snapshot: Snapshot) -> tuple[Mapping[str, set[Ref]], Mappin
     """
     owners: dict[str, set[Ref]] = defaultdict(set)
     pods: dict[str, list[Pod]] = defaultdict(list)
-    for event in snapshot.events_by_reason.get("Nominated", ()):
-        target = nomination(event)
-        owner = owner_of_event(snapshot, event) if target and not target.node else None
-        if target and owner:
+    for event, target in nominations(snapshot):
+        owner = None if target.node else owner_of_event(snapshot, event)
+        if owner:
             owners[target.nodeclaim].add(owner)
             if pod := snapshot.pods_by_uid.get(event.involved_object.uid):
                 pods[target.nodeclaim].append(pod)

@@ -15,6 +15,7 @@ from karpenter_check.snapshot.node import Node
 from karpenter_check.snapshot.nodepool import NodeClaim, NodeClass, NodePool
 from karpenter_check.snapshot.owners import controller_by_pod_name, owner_of
 from karpenter_check.snapshot.pod import Pod, PodShape
+from karpenter_check.snapshot.pod_index import ControlledPods, PodIndex, index_of
 from karpenter_check.snapshot.version import Version
 from karpenter_check.snapshot.workload import DaemonSet, Deployment, PodDisruptionBudget, ReplicaSet, StatefulSet
 
@@ -114,14 +115,13 @@ class Snapshot:
         by_node_name = {claim.status.node_name: claim for claim in self.nodeclaims if claim.status.node_name}
         joined: dict[str, NodeClaim] = {}
         for node in self.nodes:
-            owners = (owner.name for owner in node.metadata.owner_references if owner.kind == "NodeClaim")
-            claim = (
-                by_provider_id.get(node.spec.provider_id)
-                or by_node_name.get(node.name)
-                or self.nodeclaims_by_name.get(next(owners, ""))
-            )
+            name = node.name
+            claim = by_provider_id.get(node.spec.provider_id) or by_node_name.get(name)
+            if claim is None:
+                owners = (owner.name for owner in node.metadata.owner_references if owner.kind == "NodeClaim")
+                claim = self.nodeclaims_by_name.get(next(owners, ""))
             if claim:
-                joined[node.name] = claim
+                joined[name] = claim
         return joined
 
     @cached_property
@@ -136,13 +136,23 @@ class Snapshot:
         return {**claimed, **{node.name: node.nodepool for node in self.nodes}}
 
     @cached_property
+    def _pod_index(self) -> PodIndex:
+        return index_of(self.pods)
+
+    @property
     def pods_on_node(self) -> Mapping[str, tuple[Pod, ...]]:
         """The pods that are bound to each node, finished and deleted ones too."""
-        grouped: dict[str, list[Pod]] = defaultdict(list)
-        for pod in self.pods:
-            if pod.node_name:
-                grouped[pod.node_name].append(pod)
-        return {name: tuple(pods) for name, pods in grouped.items()}
+        return self._pod_index.on_node
+
+    @property
+    def unbound_pods(self) -> tuple[Pod, ...]:
+        """The pods on no node, finished and deleted ones too."""
+        return self._pod_index.unbound
+
+    @property
+    def pods_of_controllers(self) -> tuple[ControlledPods, ...]:
+        """The pods of each controller, finished and deleted ones too."""
+        return self._pod_index.controlled
 
     @cached_property
     def pods_by_uid(self) -> Mapping[str, Pod]:
@@ -153,18 +163,17 @@ class Snapshot:
     def pods_of_owner(self) -> Mapping[Ref, tuple[Pod, ...]]:
         """The pods of each workload, finished and deleted ones too."""
         grouped: dict[Ref, list[Pod]] = defaultdict(list)
-        for pod in self.pods:
+        for group in self.pods_of_controllers:
+            grouped[self.owner(group.pods[0])] += group.pods
+        for pod in self._pod_index.bare:
             grouped[self.owner(pod)].append(pod)
         return {owner: tuple(pods) for owner, pods in grouped.items()}
 
     @cached_property
     def pods_of_daemonset(self) -> Mapping[str, tuple[Pod, ...]]:
         """The pods that each DaemonSet controls, by its UID."""
-        grouped: dict[str, list[Pod]] = defaultdict(list)
-        for pod in self.pods:
-            if uid := pod.daemonset_uid:
-                grouped[uid].append(pod)
-        return {uid: tuple(pods) for uid, pods in grouped.items()}
+        groups = ((group.pods[0].daemonset_uid, group.pods) for group in self.pods_of_controllers)
+        return {uid: tuple(pods) for uid, pods in groups if uid}
 
     @cached_property
     def daemonsets_by_uid(self) -> Mapping[str, DaemonSet]:
