@@ -1,0 +1,125 @@
+"""Texts for people without names: every learnt one goes, and what cannot be an ordinary word."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from karpenter_check.collect.free_text import FreeText
+from karpenter_check.collect.pseudonyms import Pseudonyms
+from karpenter_check.snapshot.event import Event, EventSource, InvolvedObject, assignment, nomination, preemption
+
+NAMES = {"web": "deployment", "shop": "ns", "general": "nodepool", "ip-10-0-1-23.ec2.internal": "node", "dedicated": "key"}
+
+
+def _pseudonyms() -> Pseudonyms:
+    pseudonyms = Pseudonyms(b"a key")
+    for name, word in NAMES.items():
+        pseudonyms.note(name, word)
+    pseudonyms.open.add("m7i.large")
+    return pseudonyms
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Successfully assigned shop/web to ip-10-0-1-23.ec2.internal", "Successfully assigned {shop}/{web} to {ip-10-0-1-23.ec2.internal}"),
+        ('Pod "shop"/"web" matches (NodePool=general).', 'Pod "{shop}"/"{web}" matches (NodePool={general}).'),
+        ("did not tolerate taint (taint=dedicated=web:NoSchedule)", "did not tolerate taint (taint={dedicated}={web}:NoSchedule)"),
+        ("Evicted pod: Forceful Termination", "Evicted pod: Forceful Termination"),
+        ("1 node(s) didn't match Pod's node affinity/selector, 12 Insufficient cpu.", "1 node(s) didn't match Pod's node affinity/selector, 12 Insufficient cpu."),
+        ("needs 500m, 1.5Gi, 10% of v1.13.0 in 1h30m at 2026-11-21T08:00:00Z", "needs 500m, 1.5Gi, 10% of v1.13.0 in 1h30m at 2026-11-21T08:00:00Z"),
+        ("label karpenter.sh/do-not-disrupt on m7i.large", "label karpenter.sh/do-not-disrupt on m7i.large"),
+    ],
+)  # fmt: skip
+def test_a_text_keeps_its_words_and_loses_its_names(text: str, expected: str) -> None:
+    pseudonyms = _pseudonyms()
+    for name in NAMES:
+        expected = expected.replace(f"{{{name}}}", pseudonyms.name(name))
+
+    assert FreeText(pseudonyms).redacted(text) == expected
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "payments-api", "arn:aws:iam::123456789012:role/payments", "123456789012", "10.1.2.3", "10.1.2.3:443", "fd00:1:2::3",
+        "jane@acme.com", "https://payments.acme.com/x?y", "registry.acme.com/team/payments:1.2.3", "payments.acme.svc.cluster.local",
+        "i-0123456789abcdef0", "/var/lib/payments", "payments_db", "żółty", "payments:8443", "team/payments", "abc123",
+        "8a7b6c5d-0000-4111-a222-0123456789ab", "sha256:0123abcd", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/payments",
+        "ABCDEF.gr7.eu-west-1.eks.amazonaws.com", '"payments"', "(name=payments)", 'User "payments"', "aws:///eu-west-1a/i-0abc",
+    ],
+)  # fmt: skip
+def test_what_is_no_ordinary_word_goes(secret: str) -> None:
+    redacted = FreeText(_pseudonyms()).redacted(f"cannot reach {secret}, again")
+
+    assert redacted.startswith("cannot reach ")
+    assert redacted.endswith(", again")
+    parts = set(re.split(r"[^A-Za-z0-9żół]+", secret)) - {
+        "",
+        "https",
+        "User",
+        "name",
+        "aws",
+        "eu",
+        "west",
+        "1a",
+        "1",
+        "2",
+        "3",
+        "0000",
+        "8443",
+    }
+    assert not [part for part in parts if re.search(rf"(?<![A-Za-z0-9-]){part}(?![A-Za-z0-9-])", redacted)]
+
+
+def test_a_uid_in_a_text_is_the_uid_of_its_object() -> None:
+    pseudonyms, uid = _pseudonyms(), "8a7b6c5d-0000-4111-a222-0123456789ab"
+
+    assert FreeText(pseudonyms).redacted(f"Preempted by pod {uid}") == f"Preempted by pod {pseudonyms.uid(uid)}"
+
+
+@pytest.mark.parametrize("name", ["node", "pod", "on", "to", "nodeclaim", "schedule"])
+def test_what_karpenter_and_the_scheduler_say_can_be_read_whatever_objects_are_called(name: str) -> None:
+    pseudonyms = _pseudonyms()
+    pseudonyms.note(name, "pod")
+    uid, about = "8a7b6c5d-0000-4111-a222-0123456789ab", InvolvedObject("Pod")
+
+    def said(reason: str, message: str, component: str = "default-scheduler") -> Event:
+        return Event(about, reason=reason, message=FreeText(pseudonyms).redacted(message), source=EventSource(component))
+
+    web = pseudonyms.name("web")
+
+    assert nomination(said("Nominated", "Pod should schedule on: nodeclaim/web, node/web", "karpenter")) == (web, web)
+    assert nomination(said("Nominated", "Pod should schedule on: node/web", "karpenter")) == ("", web)
+    assert preemption(said("Preempted", f"Preempted by pod {uid} on node web")) == (pseudonyms.uid(uid), web)
+    assert assignment(said("Scheduled", "Successfully assigned shop/web to web")) == web
+
+
+_LABEL = st.from_regex(r"[a-z]([-a-z0-9]{3,12}[a-z0-9])", fullmatch=True)
+_KEPT = {"cannot", "storage", "class", "nodeclaim", "preemption", "persistentvolume", "persistentvolumeclaim", "requirements"}
+
+
+@given(
+    st.sets(_LABEL.filter(lambda name: name not in _KEPT), min_size=1, max_size=6),
+    st.lists(st.sampled_from([" ", "/", ":", ", ", '"', "'", "=", "(", ")", "[", "]", ";", ". ", "\n", " the ", " pod ", "€", "--"]), min_size=2),
+    st.data(),
+)  # fmt: skip
+def test_no_learnt_name_is_left_in_any_text(names: set[str], between: list[str], data: st.DataObject) -> None:
+    pseudonyms = Pseudonyms(b"a key")
+    for name in names:
+        pseudonyms.note(name, "pod")
+    words = data.draw(st.lists(st.sampled_from(sorted(names)), min_size=len(between), max_size=len(between)))
+    text = "".join(f"{word}{separator}" for word, separator in zip(words, between, strict=True))
+
+    redacted = FreeText(pseudonyms).redacted(text)
+
+    assert names.isdisjoint(re.split(r"[^-a-z0-9]+", redacted))
+
+
+@given(st.text())
+def test_any_text_can_be_redacted(text: str) -> None:
+    free_text = FreeText(_pseudonyms())
+
+    assert set(NAMES).isdisjoint(re.findall(r"[-.A-Za-z0-9]+", free_text.redacted(text)))
