@@ -1,7 +1,7 @@
 """The snapshot that a scan looks at: from files, from the demo, or from a cluster."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -15,7 +15,7 @@ from karpenter_check.cli.said import Said, one_line
 from karpenter_check.cli.signals import doing
 from karpenter_check.collect.files import FileInput, read_files
 from karpenter_check.collect.refusal import CannotScan, UnreadableInput
-from karpenter_check.snapshot import NO_TIME, Kind, Snapshot, Status, Version
+from karpenter_check.snapshot import NO_TIME, Coverage, Kind, Snapshot, Status, Version
 
 if TYPE_CHECKING:
     from karpenter_check.collect.api import Api
@@ -67,17 +67,23 @@ class ClusterAccess:
     as_user: str | None
     as_groups: tuple[str, ...]
     request_timeout: float
+    timeout: float
 
     def connect(self) -> "Api":
         """The way to the API server. Raises CannotScan."""
         from karpenter_check.collect.access import connect  # noqa: PLC0415  PyYAML and the client are slow to import, and only needed here
 
         return connect(
-            self.kubeconfig, self.context, as_user=self.as_user, as_groups=self.as_groups, request_timeout=self.request_timeout
+            self.kubeconfig,
+            self.context,
+            as_user=self.as_user,
+            as_groups=self.as_groups,
+            request_timeout=self.request_timeout,
+            timeout=self.timeout,
         )
 
 
-def from_cluster(access: ClusterAccess, *, karpenter_version: Version | None, said: Said) -> Snapshot:
+def from_cluster(access: ClusterAccess, *, karpenter_version: Version | None, said: Said, events: bool = True) -> Snapshot:
     """The snapshot of a live cluster. Raises Refused."""
     from karpenter_check.collect.live import collect_live  # noqa: PLC0415  as above
 
@@ -86,7 +92,7 @@ def from_cluster(access: ClusterAccess, *, karpenter_version: Version | None, sa
         api = access.connect()
         cluster = api.cluster
         with progress(said) as tell:
-            snapshot = collect_live(api, progress=tell, karpenter_version=karpenter_version)
+            snapshot = collect_live(api, progress=tell, karpenter_version=karpenter_version, events=events)
     except CannotScan as refusal:
         raise Refused(str(refusal), Exit.CANNOT_SCAN, cluster=cluster) from refusal
     nodepools = snapshot.covered(Kind.NODEPOOL)
@@ -105,6 +111,7 @@ class Source:
     complete: bool
     at: datetime | None
     demo: bool
+    no_events: bool
     karpenter_version: Version | None
 
     @classmethod
@@ -129,10 +136,16 @@ class Source:
 
     def snapshot(self, said: Said) -> Snapshot:
         """The snapshot. Raises Refused."""
-        found = self._snapshot(said)
+        found = self._without_events(self._snapshot(said)) if self.no_events else self._snapshot(said)
         if self.karpenter_version and found.karpenter_version != self.karpenter_version:
             said.note(f"the input says that Karpenter is {found.karpenter_version}, so --karpenter-version is not used")
         return found
+
+    @staticmethod
+    def _without_events(snapshot: Snapshot) -> Snapshot:
+        """As if they had not been asked for."""
+        coverage = {**snapshot.coverage, Kind.EVENT: Coverage(Status.NOT_COLLECTED, 0, "--no-events")}
+        return replace(snapshot, events=(), coverage=coverage)
 
     def _snapshot(self, said: Said) -> Snapshot:
         if self.demo:
@@ -141,7 +154,7 @@ class Source:
             return from_files(
                 self.filenames, complete=self.complete, at=self.at, karpenter_version=self.karpenter_version, said=said
             )
-        return from_cluster(self.access, karpenter_version=self.karpenter_version, said=said)
+        return from_cluster(self.access, karpenter_version=self.karpenter_version, said=said, events=not self.no_events)
 
 
 def without_karpenter(reason: str, cluster: str = "") -> Refused:

@@ -64,7 +64,15 @@ def run(options: Options, started: float) -> int:
     rules = choose_rules(options.select, options.ignore)
     if options.dry_run:
         target = push_check(options.push.target(_ANY_CLUSTER)) if options.push.push_gateway_url else None
-        return int(dry_run(options.source.access, strict=options.strict, push_target=target, push_required=options.push_required))
+        return int(
+            dry_run(
+                options.source.access,
+                strict=options.strict,
+                events=not options.source.no_events,
+                push_target=target,
+                push_required=options.push_required,
+            )
+        )
     snapshot = _collected(options, said)
     gateway = options.push.target(snapshot.cluster) if options.push.push_gateway_url else None
     collected = perf_counter()
