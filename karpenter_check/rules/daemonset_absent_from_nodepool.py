@@ -11,6 +11,7 @@ from karpenter_check.finding import Evidence, Finding, Fix, Impact, Occurrence, 
 from karpenter_check.rule import rule
 from karpenter_check.scheduling.node import admits_daemonset, label_mismatch, repelled, term_matches
 from karpenter_check.scheduling.nomination import node_ref
+from karpenter_check.scheduling.service import nodes_in_service
 from karpenter_check.snapshot import GRACE, DaemonSet, Kind, Node, NodePool, Snapshot
 from karpenter_check.snapshot.node import Taint
 from karpenter_check.snapshot.pod import PodShape
@@ -80,10 +81,11 @@ def daemonset_absent_from_nodepool(snapshot: Snapshot, *, minimum_age: timedelta
     settled = {name: nodes for name, nodes in settled.items() if nodes}
     asked = _asked_labels(snapshot)
     alike = {name: _distinct(nodes, asked) for name, nodes in settled.items()}
-    homes = {daemonset.metadata.uid: _homes(snapshot, daemonset, waiting=True) for daemonset in snapshot.daemonsets}
+    occupied = {daemonset.metadata.uid: _homes(snapshot, daemonset) for daemonset in snapshot.daemonsets}
+    homes = {uid: running | waiting for uid, (running, waiting) in occupied.items()}
     for daemonset in snapshot.daemonsets:
         created, home = daemonset.metadata.creation_timestamp, homes[daemonset.metadata.uid]
-        runs_on = len(_homes(snapshot, daemonset) & settled.keys())
+        runs_on = len(occupied[daemonset.metadata.uid][0] & settled.keys())
         young = created is None or snapshot.taken_at - created < minimum_age
         if young or daemonset.metadata.deletion_timestamp or runs_on < 2 or runs_on * 2 <= len(settled):
             continue
@@ -100,16 +102,12 @@ def daemonset_absent_from_nodepool(snapshot: Snapshot, *, minimum_age: timedelta
 
 def _settled(snapshot: Snapshot, nodepool: NodePool, minimum_age: timedelta) -> Sequence[Node]:
     """The pool's nodes that are Karpenter's, in service, there to stay, and old enough to have all their pods."""
-    if nodepool.metadata.deletion_timestamp:
-        return ()
     found = []
-    for node in snapshot.nodes_of_nodepool.get(nodepool.name, ()):
-        created, claim = node.metadata.creation_timestamp, snapshot.nodeclaim_of_node.get(node.name)
+    for node, _ in nodes_in_service(snapshot).get(nodepool.name, ()):
+        created = node.metadata.creation_timestamp
         old = created is not None and snapshot.taken_at - created >= minimum_age
-        in_service = node.ready and node.initialized and not node.spec.unschedulable and not node.metadata.deletion_timestamp
-        passing = any(taint.key.startswith(_PASSING) for taint in node.spec.taints)
-        linux = node.metadata.labels.get("kubernetes.io/os", "linux") == "linux"
-        if old and in_service and linux and not passing and claim and not claim.metadata.deletion_timestamp:
+        passing = node.spec.taints and any(taint.key.startswith(_PASSING) for taint in node.spec.taints)
+        if old and not passing and node.metadata.labels.get("kubernetes.io/os", "linux") == "linux":
             found.append(node)
     return found
 
@@ -135,10 +133,11 @@ def _distinct(nodes: Sequence[Node], asked: frozenset[str]) -> Sequence[Node]:
     return tuple(found.values())
 
 
-def _homes(snapshot: Snapshot, daemonset: DaemonSet, *, waiting: bool = False) -> frozenset[str]:
-    """The NodePools on whose nodes the DaemonSet has pods; with `waiting`, also those for whose nodes its pods wait."""
-    pods = snapshot.pods_of_daemonset.get(daemonset.metadata.uid, ())
-    return frozenset(snapshot.nodepool_of_node.get(pod.node_name or pod.pinned_to, "") for pod in pods if pod.node_name or waiting)
+def _homes(snapshot: Snapshot, daemonset: DaemonSet) -> tuple[frozenset[str], frozenset[str]]:
+    """The NodePools on whose nodes the DaemonSet has pods, and those for whose nodes its pods wait."""
+    pods, nodepool_of = snapshot.pods_of_daemonset.get(daemonset.metadata.uid, ()), snapshot.nodepool_of_node
+    running = frozenset(nodepool_of.get(pod.node_name, "") for pod in pods if pod.node_name)
+    return running, frozenset(nodepool_of.get(pod.pinned_to, "") for pod in pods if not pod.node_name)
 
 
 def _refusal(shape: PodShape, nodes: Sequence[Node]) -> _Refusal | None:

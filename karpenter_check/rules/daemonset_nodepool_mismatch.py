@@ -13,7 +13,7 @@ from karpenter_check.scheduling.harm import Harm, harm
 from karpenter_check.scheduling.labels import is_listed, restricted
 from karpenter_check.scheduling.nomination import pod_ref
 from karpenter_check.scheduling.refusal import NoOverlap, UndefinedLabel, UntoleratedTaint
-from karpenter_check.scheduling.room import room_on
+from karpenter_check.scheduling.room import share_of, slots_taken
 from karpenter_check.scheduling.template import nodepool_templates
 from karpenter_check.scheduling.uncounted import Place, uncounted
 from karpenter_check.snapshot import DaemonSet, Kind, Node, NodePool, Snapshot
@@ -45,7 +45,7 @@ def _finding(
     requests = simulated.requests
     nodes = {place.node.name: place.node for place in places}
     of_pool = snapshot.nodes_of_nodepool.get(nodepool.name, ())
-    (share, resource), worst = max((room_on(snapshot, node).share(requests), node.name) for node in nodes.values())
+    (share, resource), worst = max((share_of(node, requests, slots_taken(snapshot, node)), node.name) for node in nodes.values())
     hurt = harm(snapshot, ref, nodepool.name, places)
     template = nodepool_templates(snapshot)[nodepool.name]
     historical = places[0].historical

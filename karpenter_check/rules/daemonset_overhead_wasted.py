@@ -10,11 +10,12 @@ from karpenter_check.scheduling.daemonset import daemonset_pod, refusals
 from karpenter_check.scheduling.labels import EKS_AUTO_MODE
 from karpenter_check.scheduling.node import admits_daemonset
 from karpenter_check.scheduling.nomination import node_ref
+from karpenter_check.scheduling.service import nodes_in_service
 from karpenter_check.scheduling.template import (
     SIMULATES_LIFECYCLE_LABELS,
     NodeTemplate,
     drifted_from,
-    nodeclaim_templates,
+    nodeclaim_template,
     nodepool_templates,
 )
 from karpenter_check.snapshot import GRACE, DaemonSet, Kind, Node, NodeClaim, NodePool, Snapshot
@@ -44,7 +45,7 @@ def daemonset_overhead_wasted(snapshot: Snapshot, *, minimum_age: timedelta = ti
                 listed = snapshot.karpenter_version is not None and nodepool_templates(snapshot)[nodepool.name].provider.proven
                 # a claim that refuses it was narrowed by its pods, or made before the NodePool admitted it: which of them is not told
                 proven = listed and not any(
-                    refusals(simulated, nodeclaim_templates(snapshot)[claim.name], snapshot.karpenter_version) for _, claim in kept
+                    refusals(simulated, nodeclaim_template(snapshot, claim), snapshot.karpenter_version) for _, claim in kept
                 )
                 confidence = Confidence.CERTAIN if proven else Confidence.LIKELY
                 yield _finding(daemonset, simulated.requests, nodepool, [node for node, _ in kept], confidence)
@@ -61,18 +62,13 @@ def _settled_nodes(snapshot: Snapshot, nodepool: NodePool, minimum_age: timedelt
     None of a static NodePool, which keeps no room, and none of EKS Auto Mode, which runs a Karpenter that counts DaemonSets by
     instance type.
     """
-    if (
-        nodepool.static
-        or nodepool.metadata.deletion_timestamp
-        or nodepool.spec.template.spec.node_class_ref.api_group == EKS_AUTO_MODE
-    ):
+    if nodepool.static or nodepool.spec.template.spec.node_class_ref.api_group == EKS_AUTO_MODE:
         return ()
     settled = []
-    for node in snapshot.nodes_of_nodepool.get(nodepool.name, ()):
-        created, claim = node.metadata.creation_timestamp, snapshot.nodeclaim_of_node.get(node.name)
+    for node, claim in nodes_in_service(snapshot).get(nodepool.name, ()):
+        created = node.metadata.creation_timestamp
         old = created is not None and snapshot.taken_at - created >= minimum_age
-        in_service = node.ready and node.initialized and not node.spec.unschedulable and not node.metadata.deletion_timestamp
-        if old and in_service and claim and not claim.metadata.deletion_timestamp and not drifted_from(claim, nodepool):
+        if old and not drifted_from(claim, nodepool):
             settled.append((node, claim))
     return settled
 

@@ -1,7 +1,7 @@
 """Nodes that Karpenter bought for a workload that never came to stay."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -80,6 +80,21 @@ def _named_by_events(snapshot: Snapshot) -> tuple[Mapping[str, set[Ref]], Mappin
     return owners, pods
 
 
+def _bought_in_vain(snapshot: Snapshot) -> Sequence[NodeClaim]:
+    """The NodeClaims of the window that no workload's pod occupies, and that never held one, or lost it to a preemptor."""
+    preempted_on = {node for found in preemptions(snapshot) for node in found.nodes}
+    tells = snapshot.karpenter_version is None or snapshot.karpenter_version >= TELLS_POD_EVENTS
+    found = []
+    for claim in snapshot.nodeclaims:
+        created = claim.metadata.creation_timestamp
+        if claim.metadata.deletion_timestamp or not created or snapshot.taken_at - created > WINDOW:
+            continue
+        never_used = tells and claim.status.last_pod_event_time is None
+        if (never_used or claim.status.node_name in preempted_on) and not _occupied(snapshot, claim):
+            found.append(claim)
+    return found
+
+
 @once
 def purchases(snapshot: Snapshot) -> tuple[Purchases, ...]:
     """The unoccupied NodeClaims bought within the window, by the owner that they were bought for.
@@ -88,21 +103,18 @@ def purchases(snapshot: Snapshot) -> tuple[Purchases, ...]:
     claim belongs to the one owner whose named claims of the same NodePool were sized the same. A claim that once held a pod
     (`lastPodEventTime`) counts only where its pod was preempted: what was scaled down is not a purchase in vain.
     """
+    empty = _bought_in_vain(snapshot)
+    if not empty:
+        return ()
     owners, pods = _named_by_events(snapshot)
     by_signature: dict[tuple[str, frozenset[tuple[str, int]]], set[Ref]] = defaultdict(set)
-    for claim in snapshot.nodeclaims:
-        by_signature[_signature(claim)] |= owners.get(claim.name, set())
-    preempted_on = {node for found in preemptions(snapshot) for node in found.nodes}
+    for name, named in owners.items():
+        if claim := snapshot.nodeclaims_by_name.get(name):
+            by_signature[_signature(claim)] |= named
     bought: dict[tuple[Ref, str], list[NodeClaim]] = defaultdict(list)
-    tells = snapshot.karpenter_version is None or snapshot.karpenter_version >= TELLS_POD_EVENTS
-    for claim in snapshot.nodeclaims:
-        created = claim.metadata.creation_timestamp
-        candidates = owners.get(claim.name) or by_signature[_signature(claim)]
-        if len(candidates) != 1 or claim.metadata.deletion_timestamp or not created or snapshot.taken_at - created > WINDOW:
-            continue
-        never_used = tells and claim.status.last_pod_event_time is None
-        in_vain = never_used or claim.status.node_name in preempted_on
-        if in_vain and not _occupied(snapshot, claim):
+    for claim in empty:
+        candidates = owners.get(claim.name) or by_signature.get(_signature(claim), ())
+        if len(candidates) == 1:
             bought[next(iter(candidates)), claim.nodepool].append(claim)
     return tuple(
         Purchases(

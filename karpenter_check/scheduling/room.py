@@ -95,6 +95,16 @@ def room_on(snapshot: Snapshot, node: Node, without: Iterable[Pod] = ()) -> Room
     return Room(amounts(node.status.allocatable), kept)
 
 
+def share_of(node: Node, requests: Milli, slots_taken: int) -> tuple[float, str]:
+    """`Room.share` of a node of which only the number of its pods is known: nothing else counts for it."""
+    return Room(amounts(node.status.allocatable), {"pods": 1000 * slots_taken}).share(requests)
+
+
+def slots_taken(snapshot: Snapshot, node: Node) -> int:
+    """How many pods hold a slot of the node."""
+    return sum(1 for pod in occupants(snapshot, node).pods if holds_room(pod))
+
+
 def taken_host_port(snapshot: Snapshot, pod: Pod, node: Node) -> Pod | None:
     """A pod on the node that holds a host port which this one needs, or None."""
     if not pod.shape.host_ports:

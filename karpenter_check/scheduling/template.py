@@ -64,17 +64,32 @@ def nodepool_templates(snapshot: Snapshot) -> Mapping[str, NodeTemplate]:
     return {nodepool.name: template_of_nodepool(nodepool, snapshot.karpenter_version) for nodepool in snapshot.nodepools}
 
 
+class _ClaimTemplates:
+    """What NodeClaims were made from, each made when first asked for; alike claims share one template."""
+
+    def __init__(self, version: Version | None) -> None:
+        self._version = version
+        self._by_name: dict[str, NodeTemplate] = {}
+        self._shared: dict[object, NodeTemplate] = {}
+
+    def of(self, claim: NodeClaim) -> NodeTemplate:
+        """The claim's."""
+        known = self._by_name.get(claim.name)
+        if known is None:
+            key = (claim.spec.requirements, claim.spec.taints, claim.spec.node_class_ref.api_group)
+            known = self._shared.get(key) or self._shared.setdefault(key, template_of_nodeclaim(claim, self._version))
+            self._by_name[claim.name] = known
+        return known
+
+
 @once
-def nodeclaim_templates(snapshot: Snapshot) -> Mapping[str, NodeTemplate]:
-    """What each NodeClaim was made from, by its name; alike claims share one template."""
-    shared: dict[object, NodeTemplate] = {}
-    templates = {}
-    for claim in snapshot.nodeclaims:
-        key = (claim.spec.requirements, claim.spec.taints, claim.spec.node_class_ref.api_group)
-        if key not in shared:
-            shared[key] = template_of_nodeclaim(claim, snapshot.karpenter_version)
-        templates[claim.name] = shared[key]
-    return templates
+def _claim_templates(snapshot: Snapshot) -> _ClaimTemplates:
+    return _ClaimTemplates(snapshot.karpenter_version)
+
+
+def nodeclaim_template(snapshot: Snapshot, claim: NodeClaim) -> NodeTemplate:
+    """What a NodeClaim of the snapshot was made from; alike claims share one template."""
+    return _claim_templates(snapshot).of(claim)
 
 
 def drifted_from(nodeclaim: NodeClaim, nodepool: NodePool) -> bool:

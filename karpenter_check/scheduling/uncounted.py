@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from karpenter_check.scheduling.daemonset import REVISION_LABEL, DaemonSetPod, refusals
 from karpenter_check.scheduling.labels import may_be_known
@@ -11,11 +12,12 @@ from karpenter_check.scheduling.refusal import Refusal, UndefinedLabel
 from karpenter_check.scheduling.template import (
     LIFECYCLE_LABELS,
     NodeTemplate,
-    nodeclaim_templates,
+    nodeclaim_template,
     nodepool_templates,
     of_other_template,
 )
 from karpenter_check.snapshot import DaemonSet, Node, Pod, Snapshot
+from karpenter_check.snapshot.once import once
 from karpenter_check.snapshot.pod import PodShape
 
 
@@ -55,6 +57,29 @@ class _Judge:
         return refusals(replace(self._simulated, terms=(here[0],)), template, self._version) or self.refusals(template)
 
 
+class _Size(NamedTuple):
+    """What a node was sized from."""
+
+    nodepool: str
+    edited: bool
+    """Whether the NodePool's template was another then."""
+
+
+@once
+def _sized(snapshot: Snapshot) -> Mapping[str, _Size]:
+    """What each node was sized from that is Karpenter's and stays, by its name; none of static NodePools."""
+    found = {}
+    for nodepool in snapshot.nodepools:
+        if nodepool.static or nodepool.metadata.deletion_timestamp:
+            continue
+        same, other = _Size(nodepool.name, edited=False), _Size(nodepool.name, edited=True)
+        for node in snapshot.nodes_of_nodepool.get(nodepool.name, ()):
+            claim = snapshot.nodeclaim_of_node.get(node.name)
+            if claim and not claim.metadata.deletion_timestamp and not node.metadata.deletion_timestamp:
+                found[node.name] = other if of_other_template(claim, nodepool) else same
+    return found
+
+
 def uncounted(snapshot: Snapshot, daemonset: DaemonSet, simulated: DaemonSetPod) -> Mapping[str, Sequence[Place]]:
     """The DaemonSet's pods on, or pinned to, nodes that were sized without it, by NodePool.
 
@@ -65,23 +90,26 @@ def uncounted(snapshot: Snapshot, daemonset: DaemonSet, simulated: DaemonSetPod)
     which the template admits as the pod is, was counted when its node was sized.
     """
     found: dict[str, list[Place]] = defaultdict(list)
-    judge = _Judge(snapshot, simulated)
-    for pod in snapshot.pods_of_daemonset.get(daemonset.metadata.uid, ()):
-        node = snapshot.nodes_by_name.get(pod.node_name or pod.pinned_to)
-        nodepool = snapshot.nodepools_by_name.get(node.nodepool) if node else None
-        claim = snapshot.nodeclaim_of_node.get(node.name) if node else None
-        if not node or not nodepool or not claim or not pod.active or nodepool.static:
+    pods = snapshot.pods_of_daemonset.get(daemonset.metadata.uid, ())
+    if daemonset.metadata.deletion_timestamp or not pods:
+        return found
+    judge, pools = _Judge(snapshot, simulated), nodepool_templates(snapshot)
+    refused_by = {name for name, template in pools.items() if judge.refusals(template)}
+    sized = _sized(snapshot)
+    for pod in pods:
+        name = pod.node_name or pod.pinned_to
+        size = sized.get(name)
+        if size is None or not (size.edited or size.nodepool in refused_by) or not pod.active:
             continue
-        if any(one.metadata.deletion_timestamp for one in (node, nodepool, claim, daemonset)):
+        by_claim = nodeclaim_template(snapshot, snapshot.nodeclaim_of_node[name])
+        historical = size.edited and size.nodepool not in refused_by
+        template = by_claim if historical else pools[size.nodepool]
+        if not judge.refusals(by_claim) or not judge.refusals(template, pod.shape):
             continue
-        by_claim, by_nodepool = nodeclaim_templates(snapshot)[claim.name], nodepool_templates(snapshot)[nodepool.name]
-        historical = of_other_template(claim, nodepool) and not judge.refusals(by_nodepool)
-        template = by_claim if historical else by_nodepool
-        if not judge.refusals(by_claim) or not judge.refusals(template) or not judge.refusals(template, pod.shape):
-            continue
+        node = snapshot.nodes_by_name[name]
         refused = judge.refusals_on(node, template)
         if not _unproven(snapshot, pod, simulated, refused):
-            found[nodepool.name].append(Place(pod, node, refused[0], historical))
+            found[size.nodepool].append(Place(pod, node, refused[0], historical))
     return found
 
 

@@ -182,7 +182,7 @@ def _claims_by_nodepool(snapshot: Snapshot) -> Mapping[str, Sequence[NodeClaim]]
             and not claim.metadata.deletion_timestamp
             and not of_other_template(claim, nodepool)
         ):
-            kind = (tuple(sorted(claim.metadata.labels.items())), tuple(sorted(amounts(claim.status.allocatable).items())))
+            kind = (frozenset(claim.metadata.labels.items()), frozenset(claim.status.allocatable.items()))
             kept.setdefault(claim.nodepool, {}).setdefault(kind, claim)
     return {name: tuple(claims.values()) for name, claims in kept.items()}
 
