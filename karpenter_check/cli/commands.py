@@ -15,7 +15,8 @@ _OURS = ("karpenter-check scan", "karpenter-check why pod")
 def addressed(report: Report, kubeconfig: Path | None, context: str | None, *, files: bool) -> Report:
     """The report with its commands made for that kubeconfig and context: copied as they are, they must not meet another cluster.
 
-    Of a scan of files, what verifies it is a new look at new files, which no command of ours can take.
+    Of a scan of loose `files`, what verifies it is a new look at new files, which no command of ours can take. The commands of a
+    snapshot file are for the cluster that it was taken of, as if that had been scanned.
     """
     where = [*(["--kubeconfig", str(kubeconfig)] if kubeconfig else []), *(["--context", context] if context else [])]
     if not where and not files:

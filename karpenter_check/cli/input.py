@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -14,6 +14,7 @@ from karpenter_check.cli.progress import progress
 from karpenter_check.cli.said import Said, one_line
 from karpenter_check.cli.signals import doing
 from karpenter_check.collect.files import FileInput, read_files
+from karpenter_check.collect.gathering import Gathering
 from karpenter_check.collect.refusal import CannotScan, UnreadableInput
 from karpenter_check.snapshot import NO_TIME, Coverage, Kind, Snapshot, Status, Version
 
@@ -24,12 +25,16 @@ _MOST_ERRORS = 10
 
 
 class Refused(click.ClickException):
-    """Nothing to judge: one line on stderr and an exit code. `cluster` is the cluster's name, as far as it was known."""
+    """Nothing to judge: one line on stderr and an exit code. `cluster` is the cluster's name, as far as it was known.
 
-    def __init__(self, message: str, code: Exit, *, cluster: str = "") -> None:
+    `snapshot` is there where only Karpenter is missing: it cannot be judged, and it can be kept.
+    """
+
+    def __init__(self, message: str, code: Exit, *, cluster: str = "", snapshot: Snapshot | None = None) -> None:
         super().__init__(one_line(message))
         self.code = code
         self.cluster = cluster
+        self.snapshot = snapshot
 
     @property
     def exit_code(self) -> int:  # type: ignore[override]  # click has a constant where each refusal has its own
@@ -37,25 +42,38 @@ class Refused(click.ClickException):
         return int(self.code)
 
 
+class Taken(NamedTuple):
+    """A snapshot, and whether it was put together from loose files: then it is of no cluster that commands could be typed for."""
+
+    snapshot: Snapshot
+    loose: bool = False
+
+
 def from_files(
-    paths: Sequence[Path | None], *, complete: bool, at: datetime | None, karpenter_version: Version | None, said: Said
-) -> Snapshot:
+    paths: Sequence[Path | None],
+    *,
+    complete: bool,
+    at: datetime | None,
+    karpenter_version: Version | None,
+    said: Said,
+    gathering: Gathering | None = None,
+) -> Taken:
     """The snapshot in files; None among them is standard input. Raises Refused."""
     try:
         with doing("reading the input"):
-            read = read_files(paths, complete=complete, at=at, karpenter_version=karpenter_version)
+            read = read_files(paths, complete=complete, at=at, karpenter_version=karpenter_version, gathering=gathering)
     except UnreadableInput as refusal:
         raise Refused(str(refusal), Exit.USAGE) from refusal
     _tell(read, said)
     if read.cluster_without_karpenter:
-        raise Refused(_without_karpenter(read), Exit.NO_KARPENTER)
-    return read.snapshot
+        raise Refused(_without_karpenter(read), Exit.NO_KARPENTER, snapshot=read.snapshot)
+    return Taken(read.snapshot, loose=not read.stated)
 
 
-def from_demo(said: Said, karpenter_version: Version | None) -> Snapshot:
+def from_demo(said: Said, karpenter_version: Version | None, gathering: Gathering | None = None) -> Taken:
     """The snapshot that the package carries."""
     with as_file(files("karpenter_check").joinpath("demo", "cluster.json.gz")) as path:
-        return from_files([path], complete=False, at=None, karpenter_version=karpenter_version, said=said)
+        return from_files([path], complete=False, at=None, karpenter_version=karpenter_version, said=said, gathering=gathering)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +101,14 @@ class ClusterAccess:
         )
 
 
-def from_cluster(access: ClusterAccess, *, karpenter_version: Version | None, said: Said, events: bool = True) -> Snapshot:
+def from_cluster(
+    access: ClusterAccess,
+    *,
+    karpenter_version: Version | None,
+    said: Said,
+    events: bool = True,
+    gathering: Gathering | None = None,
+) -> Snapshot:
     """The snapshot of a live cluster. Raises Refused."""
     from karpenter_check.collect.live import collect_live  # noqa: PLC0415  as above
 
@@ -92,12 +117,12 @@ def from_cluster(access: ClusterAccess, *, karpenter_version: Version | None, sa
         api = access.connect()
         cluster = api.cluster
         with progress(said) as tell:
-            snapshot = collect_live(api, progress=tell, karpenter_version=karpenter_version, events=events)
+            snapshot = collect_live(api, progress=tell, karpenter_version=karpenter_version, events=events, gathering=gathering)
     except CannotScan as refusal:
         raise Refused(str(refusal), Exit.CANNOT_SCAN, cluster=cluster) from refusal
     nodepools = snapshot.covered(Kind.NODEPOOL)
     if nodepools.status is Status.ABSENT:
-        raise without_karpenter(nodepools.reason, cluster)
+        raise without_karpenter(nodepools.reason, cluster, snapshot)
     _tell_errors(snapshot, said)
     return snapshot
 
@@ -136,9 +161,15 @@ class Source:
 
     def snapshot(self, said: Said) -> Snapshot:
         """The snapshot. Raises Refused."""
-        found = self._without_events(self._snapshot(said)) if self.no_events else self._snapshot(said)
-        if self.karpenter_version and found.karpenter_version != self.karpenter_version:
-            said.note(f"the input says that Karpenter is {found.karpenter_version}, so --karpenter-version is not used")
+        return self.taken(said).snapshot
+
+    def taken(self, said: Said, gathering: Gathering | None = None) -> Taken:
+        """The snapshot, its objects gathered by the gathering if one is given. Raises Refused."""
+        found = self._taken(said, gathering)
+        if self.no_events:
+            found = found._replace(snapshot=self._without_events(found.snapshot))
+        if self.karpenter_version and found.snapshot.karpenter_version != self.karpenter_version:
+            said.note(f"the input says that Karpenter is {found.snapshot.karpenter_version}, so --karpenter-version is not used")
         return found
 
     @staticmethod
@@ -147,19 +178,22 @@ class Source:
         coverage = {**snapshot.coverage, Kind.EVENT: Coverage(Status.NOT_COLLECTED, 0, "--no-events")}
         return replace(snapshot, events=(), coverage=coverage)
 
-    def _snapshot(self, said: Said) -> Snapshot:
+    def _taken(self, said: Said, gathering: Gathering | None) -> Taken:
+        version = self.karpenter_version
         if self.demo:
-            return from_demo(said, self.karpenter_version)
+            return from_demo(said, version, gathering)
         if self.filenames:
             return from_files(
-                self.filenames, complete=self.complete, at=self.at, karpenter_version=self.karpenter_version, said=said
+                self.filenames, complete=self.complete, at=self.at, karpenter_version=version, said=said, gathering=gathering
             )
-        return from_cluster(self.access, karpenter_version=self.karpenter_version, said=said, events=not self.no_events)
+        events = not self.no_events
+        return Taken(from_cluster(self.access, karpenter_version=version, said=said, events=events, gathering=gathering))
 
 
-def without_karpenter(reason: str, cluster: str = "") -> Refused:
+def without_karpenter(reason: str, cluster: str = "", snapshot: Snapshot | None = None) -> Refused:
     """What a live cluster without a Karpenter that is read is answered with."""
-    return Refused(f"{reason}; karpenter-check judges karpenter.sh/v1 and v1beta1", Exit.NO_KARPENTER, cluster=cluster)
+    message = f"{reason}; karpenter-check judges karpenter.sh/v1 and v1beta1"
+    return Refused(message, Exit.NO_KARPENTER, cluster=cluster, snapshot=snapshot)
 
 
 def _tell(read: FileInput, said: Said) -> None:
@@ -191,4 +225,5 @@ def _tell_errors(snapshot: Snapshot, said: Said) -> None:
 def _without_karpenter(read: FileInput) -> str:
     if read.legacy:
         return "the input has only Karpenter's alpha API (v1alpha5): migrate to karpenter.sh/v1 (https://karpenter.sh/docs/upgrading/upgrade-guide/) and scan again"
-    return "this cluster serves neither karpenter.sh/v1 nor v1beta1: is Karpenter installed there?"
+    reason = read.snapshot.covered(Kind.NODEPOOL).reason or "NodePool is absent"
+    return str(without_karpenter(reason))

@@ -3,12 +3,18 @@
 import os
 import shutil
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from gzip import GzipFile
+from io import BufferedWriter
 from pathlib import Path
+from typing import IO
 
 import click
 
 from karpenter_check.cli import discard_stdout
 
+_BUFFER = 1 << 18
 _LOG_WIDTH = 160
 """Columns where there is no terminal: a log is read in a wide window, and 80 would fold every name."""
 
@@ -49,18 +55,56 @@ def write_stdout(text: str) -> None:
         discard_stdout()
 
 
-def _write_file(text: str, file: Path) -> None:
-    if file.exists() and not file.is_file():  # a pipe or a device, such as /dev/stderr, cannot be replaced
-        try:
-            file.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise click.FileError(str(file), error.strerror) from error
-        return
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
+def write_bytes(pieces: Iterable[bytes], file: Path | None) -> int | None:
+    """Write a file that only its owner may read, packed if its name ends in .gz, or to standard output.
+
+    Returns how many bytes it has, or None where the reader of standard output went away.
+
+    Raises as `write` does, and OSError of the pieces as click.FileError.
+    """
+    if file:
+        with _whole(file, private=True) as stream:
+            if file.suffix == ".gz":
+                # without a name and a time, so that the same content gives the same bytes
+                with GzipFile("", "wb", 9, stream, mtime=0) as packed, BufferedWriter(packed, _BUFFER) as buffer:
+                    buffer.writelines(pieces)
+            else:
+                stream.writelines(pieces)
+            stream.flush()
+            return os.fstat(stream.fileno()).st_size
+    count = 0
     try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(file)
+        for piece in pieces:
+            count += sys.stdout.buffer.write(piece)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        discard_stdout()
+        return None
+    return count
+
+
+def _write_file(text: str, file: Path) -> None:
+    with _whole(file) as stream:
+        stream.write(text.encode())
+
+
+@contextmanager
+def _whole(file: Path, *, private: bool = False) -> Iterator[IO[bytes]]:
+    """A file to write, which gets its name when all is written. Raises click.FileError, also for an OSError of the block."""
+    # a pipe or a device, such as /dev/stderr, cannot be replaced
+    beside = None if file.exists() and not file.is_file() else file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with open(beside or file, "wb", _BUFFER, opener=_private if private else None) as stream:
+            yield stream
+        if beside:
+            beside.replace(file)
     except OSError as error:
         raise click.FileError(str(file), error.strerror) from error
     finally:  # after a signal, too
-        beside.unlink(missing_ok=True)
+        if beside:
+            with suppress(OSError):  # it may have its name by now, or could not be made
+                beside.unlink()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

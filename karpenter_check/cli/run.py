@@ -13,7 +13,7 @@ from karpenter_check.cli.choose import choose_rules, listed
 from karpenter_check.cli.commands import addressed
 from karpenter_check.cli.dry_run import dry_run, push_check
 from karpenter_check.cli.exits import Exit, exit_code
-from karpenter_check.cli.input import Refused, Source
+from karpenter_check.cli.input import Refused, Source, Taken
 from karpenter_check.cli.output import use_color, width, write
 from karpenter_check.cli.push import PushOptions, push_failure, push_report
 from karpenter_check.cli.said import Said
@@ -25,7 +25,6 @@ from karpenter_check.metrics.exposition import exposition
 from karpenter_check.metrics.gauges import Gauge, report_gauges
 from karpenter_check.reports import Format, render
 from karpenter_check.scan import Report, scan
-from karpenter_check.snapshot import Snapshot
 from karpenter_check.snapshot.selector import LabelSelector
 
 _ANY_CLUSTER = "any"
@@ -73,7 +72,7 @@ def run(options: Options, started: float) -> int:
                 push_required=options.push_required,
             )
         )
-    snapshot = _collected(options, said)
+    snapshot, loose = _collected(options, said)
     gateway = options.push.target(snapshot.cluster) if options.push.push_gateway_url else None
     collected = perf_counter()
     with doing("judging"):
@@ -87,7 +86,7 @@ def run(options: Options, started: float) -> int:
     access = options.source.access
     for unknown in selection.unknown(snapshot):
         said.warning(unknown)
-    counted = selection.apply(addressed(judged, access.kubeconfig, access.context, files=bool(options.source.filenames)))
+    counted = selection.apply(addressed(judged, access.kubeconfig, access.context, files=loose))
     said.findings(counted)
     shown = at_least(counted, Severity(options.min_severity))
     outputs = options.outputs or (Output("table", None),)
@@ -121,17 +120,17 @@ def _rendered(report: Report, output: Output, options: Options) -> str:
     )
 
 
-def _collected(options: Options, said: Said) -> Snapshot:
+def _collected(options: Options, said: Said) -> Taken:
     """The snapshot, under the name that `--cluster-name` gives it. That it cannot be had is pushed too. Raises Refused."""
     if options.push.push_gateway_url:
         options.push.target(_ANY_CLUSTER)  # refuses what makes no group before a long collection, not after it
     try:
-        snapshot = options.source.snapshot(said)
+        snapshot, loose = options.source.taken(said)
     except Refused as refusal:
         if options.push.push_gateway_url and refusal.code in {Exit.CANNOT_SCAN, Exit.NO_KARPENTER}:
             _push_failure(options.push, refusal.cluster, said)
         raise
-    return replace(snapshot, cluster=options.push.cluster_name or snapshot.cluster)
+    return Taken(replace(snapshot, cluster=options.push.cluster_name or snapshot.cluster), loose)
 
 
 def _push_failure(push: PushOptions, cluster: str, said: Said) -> None:

@@ -46,8 +46,8 @@ class Redactor(Protocol):
     def redacted(self, kind: Kind, entry: Any, /) -> Any:
         """The object without them."""
 
-    def cluster(self, name: str, /) -> str:
-        """The cluster, not by its name."""
+    def name(self, name: str, /) -> str:
+        """What stands for a name that no object has, such as the cluster's."""
 
     def text(self, text: str, /) -> str:
         """Why a kind was not seen, without them."""
@@ -76,11 +76,11 @@ def snapshot_file(snapshot: Snapshot, spool: Spool, redactor: Redactor | None = 
         for kind in kinds:
             for entry in spool.objects(kind):
                 redactor.learn(kind, entry)
-        head.cluster = redactor.cluster(head.cluster)
+        head.cluster = redactor.name(head.cluster)
         head.errors = [redactor.error(error) for error in head.errors]
         head.coverage = {
-            kind: msgspec.structs.replace(coverage, reason=redactor.text(coverage.reason))
-            for kind, coverage in head.coverage.items()
+            kind: msgspec.structs.replace(coverage, reason=redactor.text(coverage.reason)) if " " in coverage.reason else coverage
+            for kind, coverage in head.coverage.items()  # a reason of one word, such as --no-events, is our own
         }
     yield msgspec.json.encode(head).removesuffix(b"}") + b',"lists":{'
     for number, kind in enumerate(kinds):

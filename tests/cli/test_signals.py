@@ -171,8 +171,8 @@ def test_a_signal_leaves_no_half_written_file(number: signal.Signals, tmp_path: 
     code, word = WORDS[number]
     slow = (
         "from pathlib import Path\n"
-        "def half(path, text, **k):\n    path.write_bytes(b'half'); sys.stderr.write('here\\n')\n    while True: pass\n"
-        "Path.write_text = half"
+        "def named(path, target):\n    assert path.exists(); sys.stderr.write('here\\n')\n    while True: pass\n"
+        "Path.replace = named"
     )
     with running("scan", "--demo", "-o", f"json={tmp_path / 'report.json'}", program=slow) as process:
         assert process.stderr

@@ -187,7 +187,7 @@ class _Upper:
             entry, metadata=msgspec.structs.replace(entry.metadata, name=f"{kind} {entry.metadata.name}".upper())
         )
 
-    def cluster(self, name: str, /) -> str:
+    def name(self, name: str, /) -> str:
         self.asked = True
         return name.upper()
 
