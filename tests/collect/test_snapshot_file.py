@@ -170,6 +170,19 @@ def test_long_messages_are_cut_before_a_rule_reads_them_and_so_the_same_in_the_f
     assert read_back(content, tmp_path).events == live.events
 
 
+def test_long_messages_of_pods_are_cut_alike_with_a_file_and_without_one(kept: Keep, healthy: Replay, tmp_path: Path) -> None:
+    scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "y" * 76_000}
+    pod = {"metadata": {"name": "p", "namespace": "shop"}, "status": {"conditions": [scheduled]}}
+    healthy.answer_always(PODS, a_list("Pod", "v1", pod))
+    content = kept(healthy).content
+    (live,) = collect_live(connect(healthy.kubeconfig(tmp_path), request_timeout=5)).pods
+    (back,) = read_back(content, tmp_path).pods
+
+    assert live.scheduled == back.scheduled
+    assert live.scheduled
+    assert len(live.scheduled.message) == MAXIMUM_MESSAGE
+
+
 class _Upper:
     """Writes the names of pods in capitals, once it has learnt them all."""
 
