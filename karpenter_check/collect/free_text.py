@@ -59,14 +59,14 @@ _STOP_WORDS = frozenset(
 _TERMS = frozenset({
     "on-demand", "non-empty", "do-not-disrupt", "in-place", "read-only", "read-write", "not-ready", "node-pressure", "out-of-memory",
     "out-of-service", "default-scheduler", "kube-controller-manager", "kube-scheduler", "pre-bind", "in-flight", "up-to-date",
-    "spot-to-spot", "non-eviction", "ip-address", "amd64", "arm64", "x86_64",
+    "spot-to-spot", "long-running", "pre-shutdown", "kube-apiserver", "non-eviction", "ip-address", "amd64", "arm64", "x86_64",
 })  # fmt: skip
 """Terms that are no plain words, and no names."""
 _NO_NAMES = frozenset({
     "affinity", "selector", "node", "pod", "nodeclaim", "nodepool", "api", "apis", "v1", "v1beta1", "and", "or", "nodes", "pods",
     "nodeclaims", "nodepools", "daemonsets", "replicasets", "deployments", "statefulsets", "events", "poddisruptionbudgets",
     "ec2nodeclasses", "aksnodeclasses", "kwoknodeclasses", "nodeclasses", "noschedule", "noexecute", "prefernoschedule",
-    "apps", "policy", "true", "false", "list", "get", "watch", "null", "spot", "reserved", "ready", "unknown",
+    "apps", "policy", "true", "false", "list", "get", "watch", "null", "cpu", "memory", "spot", "reserved", "ready", "unknown",
 })  # fmt: skip
 """Words that stay beside slashes, in quotes and after `=`, where others would be names."""
 _WORD = re.compile(r"[A-Za-z]{1,40}")
@@ -115,8 +115,11 @@ class FreeText:
         if token in self._pseudonyms and token not in _STOP_WORDS:
             return self._pseudonyms.name(token)
         core = token.strip(_AT_THE_ENDS)
-        before, _, after = token.partition(core) if core else (token, "", "")
-        return f"{before}{self._core(core) if core else ''}{after}"
+        if not core:
+            return token
+        before, _, after = token.partition(core)
+        cut_off = after.startswith("…") and _WORD.fullmatch(core) is not None
+        return f"{before}{self._pseudonyms.name(core) if cut_off else self._core(core)}{after}"
 
     def _core(self, core: str) -> str:
         if core in self._pseudonyms and core not in _STOP_WORDS:
@@ -141,14 +144,15 @@ class FreeText:
         """A part of a path: of words only those that are no names."""
         if part in {"", "/", ":"} or (part.lower() in _NO_NAMES and part not in self._pseudonyms):
             return part
-        if part not in self._pseudonyms and (_is_plain(part) or ("." in part and is_public_group(part))):
+        if part not in self._pseudonyms and _is_plain(part):
             return part
         return self._pseudonyms.uid(part) if _UUID.fullmatch(part) else self._pseudonyms.name(part)
 
 
 def _is_plain(text: str) -> bool:
     """Whether a text can be no private name: a number, a well-known key or name."""
-    return bool(_NUMBER.fullmatch(text)) or text in NAMES or text.lower() in _TERMS or ("/" in text and is_public_key(text))
+    known = ("/" in text and is_public_key(text)) or ("." in text and is_public_group(text))
+    return known or bool(_NUMBER.fullmatch(text)) or text in NAMES or text.lower() in _TERMS
 
 
 def provider_id(pseudonyms: Pseudonyms, text: str) -> str:

@@ -16,13 +16,14 @@ _SCHEDULED = re.compile(r"(?P<before>.+)-(?P<minutes>(?:2[6-9]|3[0-9])[0-9]{6})"
 _NUMBERED = re.compile(r"(?P<before>.+)-(?P<ordinal>[0-9]{1,5})")
 _WORDS = (
     "nodepool", "node", "nodeclaim", "nodeclass", "ns", "daemonset", "deployment", "statefulset", "cronjob", "job", "replicaset",
-    "pod", "pdb", "owner", "cluster", "priority", "scheduler", "manager", "claim", "container", "resource", "domain", "key", "value", "url", "reference", "image", "file", "name",
+    "pod", "pdb", "owner", "cluster", "priority", "scheduler", "manager", "claim", "container", "resource",
+    "domain", "key", "value", "url", "reference", "image", "file", "name",
 )  # fmt: skip
 """What a pseudonym begins with; of a name that several kinds of object have, the first."""
 _RANKS = {word: rank for rank, word in enumerate(_WORDS)}
 _LABEL_NAME = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]")
 _LABEL_DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_LONGEST = 63
+_LONGEST, _LONGEST_DOMAIN = 63, 253
 _DIGITS = 10
 """Hexadecimal ones: 40 bits. Longer where two names would share them."""
 
@@ -139,7 +140,9 @@ class Pseudonyms:
 
     @staticmethod
     def _telling(name: str) -> str:
-        """What rules read of a name's end."""
+        """What rules read of a name's end; no object has a name longer than a DNS name."""
+        if len(name) > _LONGEST_DOMAIN:
+            return ""
         if form := TELLING_END.search(name):
             return f"-{'csi-driver-' + form['driver'] if form['driver'] else form['plain']}{form['build']}"
         form = TELLING_PART.search(name)

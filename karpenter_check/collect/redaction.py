@@ -15,7 +15,7 @@ from karpenter_check.collect.free_text import FreeText, provider_id
 from karpenter_check.collect.pseudonyms import Pseudonyms
 from karpenter_check.collect.redacted_fields import DECISIONS
 from karpenter_check.collect.redacted_values import Decision, Names
-from karpenter_check.snapshot import LOOSE_MANIFESTS, CollectionError, Kind, NodePool
+from karpenter_check.snapshot import CollectionError, Kind, NodePool
 
 _LATEST = datetime.max.replace(tzinfo=UTC)
 AnyStruct = TypeVar("AnyStruct", bound=msgspec.Struct)
@@ -110,27 +110,25 @@ class Redaction:
         return _walked(self._replacing, object, str(kind))
 
     def name(self, name: str) -> str:
-        """The pseudonym of a name; of one that was not learnt, as of a cluster."""
+        """The pseudonym of a name."""
+        return self._pseudonyms.name(name)
+
+    def cluster(self, name: str) -> str:
+        """The pseudonym of the cluster's name."""
         return self._pseudonyms.name(name, "cluster")
 
     def text(self, text: str) -> str:
-        """Text for people with pseudonyms in place of names; a single word, such as a cluster's name, is taken for a name.
-
-        In a sentence, a name that is an ordinary word and was not learnt stays.
-        """
-        alone = text != LOOSE_MANIFESTS and text.split() == [text]
-        return self.name(text) if alone else self._replacing.text(text)
+        """Text for people with pseudonyms in place of names. A name that is an ordinary word and was not learnt stays."""
+        return self._replacing.text(text)
 
     def error(self, error: CollectionError) -> CollectionError:
         """A collection error with pseudonyms in place of names."""
         namespace, slash, name = error.name.rpartition("/")
         shown = f"{self._pseudonyms.name(namespace, 'ns')}{slash}{self._pseudonyms.name(name)}"
         source = (
-            self._replacing.text(error.source)
-            if error.source.startswith(("/api/", "/apis/"))
-            else self._pseudonyms.name(error.source, "file")
+            self.text(error.source) if error.source.startswith(("/api/", "/apis/")) else self._pseudonyms.name(error.source, "file")
         )
-        return replace(error, source=source, message=self._replacing.text(error.message), name=shown)
+        return replace(error, source=source, message=self.text(error.message), name=shown)
 
 
 def _walked(names: Names, struct: AnyStruct, kind: str) -> AnyStruct:

@@ -80,6 +80,22 @@ def test_a_uid_in_a_text_is_the_uid_of_its_object() -> None:
     assert FreeText(pseudonyms).redacted(f"Preempted by pod {uid}") == f"Preempted by pod {pseudonyms.uid(uid)}"
 
 
+def test_of_a_servers_refusal_only_the_user_goes() -> None:
+    pseudonyms = _pseudonyms()
+    refusal = 'User "{}" cannot list resource "nodes" in API group "karpenter.sh" at the cluster scope'
+
+    assert FreeText(pseudonyms).redacted(refusal.format("jane")) == refusal.format(pseudonyms.name("jane"))
+
+
+def test_a_word_that_was_cut_off_may_be_the_beginning_of_a_name() -> None:
+    pseudonyms = _pseudonyms()
+
+    assert (
+        FreeText(pseudonyms).redacted("Created pod: payme… (+9 characters)")
+        == f"Created pod: {pseudonyms.name('payme')}… (+9 characters)"
+    )
+
+
 @pytest.mark.parametrize("name", ["node", "pod", "on", "to", "nodeclaim", "schedule"])
 def test_what_karpenter_and_the_scheduler_say_can_be_read_whatever_objects_are_called(name: str) -> None:
     pseudonyms = _pseudonyms()

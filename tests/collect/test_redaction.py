@@ -299,7 +299,7 @@ def test_of_karpenters_deployment_the_version_and_the_settings_stay() -> None:
 
     shown = redaction.redacted(Kind.DEPLOYMENT, karpenter)
 
-    cluster = redaction.text("prod")
+    cluster = redaction.cluster("prod")
     assert cluster.startswith("cluster-")
     assert shown.metadata == karpenter.metadata
     assert shown.spec.template.spec.containers == (
