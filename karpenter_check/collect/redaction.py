@@ -114,7 +114,8 @@ class Redaction:
         return self._pseudonyms.name(name)
 
     def cluster(self, name: str) -> str:
-        """The pseudonym of the cluster's name."""
+        """The pseudonym of the cluster's name, which is then known in every text."""
+        self._noting.name(name, "cluster")
         return self._pseudonyms.name(name, "cluster")
 
     def text(self, text: str) -> str:

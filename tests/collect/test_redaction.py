@@ -318,6 +318,13 @@ def test_a_provider_that_nobody_knows_stays_unknown() -> None:
     assert kind_of(shown.kind, shown.api_version) is Kind.NODECLASS
 
 
+def test_a_clusters_name_is_known_in_texts() -> None:
+    redaction = _redaction()
+
+    assert redaction.cluster("prod").startswith("cluster-")
+    assert redaction.text("not found in prod") == f"not found in {redaction.cluster('prod')}"
+
+
 def test_an_error_names_no_file_and_no_object() -> None:
     error = CollectionError("/home/alice/prod.json", "spec.nodeName: expected a string", "Pod", "shop/web")
     redaction = _redaction((Kind.POD, _pod("web")))
