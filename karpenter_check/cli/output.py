@@ -80,6 +80,9 @@ def write_bytes(pieces: Iterable[bytes], file: Path | None) -> int | None:
     except BrokenPipeError:
         discard_stdout()
         return None
+    except OSError as error:
+        discard_stdout()
+        raise click.ClickException(f"standard output cannot be written: {error.strerror or error}") from error
     return count
 
 
@@ -91,9 +94,10 @@ def _write_file(text: str, file: Path) -> None:
 @contextmanager
 def _whole(file: Path, *, private: bool = False) -> Iterator[IO[bytes]]:
     """A file to write, which gets its name when all is written. Raises click.FileError, also for an OSError of the block."""
-    # a pipe or a device, such as /dev/stderr, cannot be replaced
-    beside = None if file.exists() and not file.is_file() else file.with_name(f".{file.name}.{os.getpid()}")
+    beside = None
     try:
+        if not file.exists() or file.is_file():  # a pipe or a device, such as /dev/stderr, cannot be replaced
+            beside = file.with_name(f".{file.name}.{os.getpid()}")
         with open(beside or file, "wb", _BUFFER, opener=_private if private else None) as stream:
             yield stream
         if beside:

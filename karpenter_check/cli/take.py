@@ -85,12 +85,15 @@ def _checked(options: Options) -> Path:
         raise click.UsageError("say where to write, with -o FILE or -o FILE.gz; -o - is standard output")
     if output == STDOUT:
         return output
-    if output.is_dir():
-        raise click.UsageError(f"-o: {str(output)!r} is a folder; name a file in it")
-    if not output.parent.is_dir():
-        raise click.UsageError(f"-o: there is no folder {str(output.parent)!r}")
-    if not output.exists() and not os.access(output.parent, os.W_OK):
-        raise click.FileError(str(output), "the folder may not be written to")
+    try:
+        if output.is_dir():
+            raise click.UsageError(f"-o: {str(output)!r} is a folder; name a file in it")
+        if not output.parent.is_dir():
+            raise click.UsageError(f"-o: there is no folder {str(output.parent)!r}")
+        if not output.exists() and not os.access(output.parent, os.W_OK):
+            raise click.FileError(str(output), "the folder may not be written to")
+    except OSError as error:
+        raise click.FileError(str(output), error.strerror) from error
     return output
 
 

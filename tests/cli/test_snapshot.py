@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from errno import ENOSPC
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from click.testing import CliRunner, Result
 
 from karpenter_check.cli import group
 from karpenter_check.cli.output import write_bytes
+from karpenter_check.collect.spool import Spool
 from karpenter_check.metrics.gauges import SCAN_DURATION
 from tests.cli.test_scan import as_kubectl_prints
 from tests.collect.replay import RECORDINGS, Replay, Reply, an_error, forbidden
@@ -228,8 +230,9 @@ def test_where_nothing_can_be_written_it_says_so_before_it_reads_anything(
     assert healthy.requests == []
 
 
-def test_what_cannot_be_written_is_told_with_exit_code_1(tmp_path: Path) -> None:
-    result = run("snapshot", "--demo", "-o", str(tmp_path / ("x" * 250)))
+@pytest.mark.parametrize("length", [250, 300], ids=["too long with what is added", "too long"])
+def test_what_cannot_be_written_is_told_with_exit_code_1(length: int, tmp_path: Path) -> None:
+    result = run("snapshot", "--demo", "-o", str(tmp_path / ("x" * length)))
 
     assert (result.exit_code, result.stdout) == (1, "")
     assert "Could not open file" in result.stderr
@@ -241,6 +244,25 @@ def test_a_full_disk_is_told_with_exit_code_1() -> None:
 
     assert result.exit_code == 1
     assert "No space left on device" in result.stderr
+
+
+def test_a_full_disk_behind_standard_output_is_told_with_exit_code_1() -> None:
+    command = [sys.executable, "-m", "karpenter_check", "snapshot", "--demo", "-o", "-"]
+    with Path("/dev/full").open("wb") as full:
+        process = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+
+    assert (process.returncode, process.stderr) == (1, "Error: standard output cannot be written: No space left on device\n")
+
+
+def test_a_disk_that_is_full_on_the_way_is_told_with_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Spool, "add", full)
+    result = run("snapshot", "--demo", "-o", "-")
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: the objects cannot be kept on disk on their way: No space left on device\n"
 
 
 def test_the_place_where_a_scan_writes_to_is_not_taken_from_the_environment() -> None:
