@@ -1,12 +1,13 @@
 """scan(snapshot, rules) -> Report: what was found, what was not checked, and why."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from traceback import extract_tb
 from typing import Any
 
-from karpenter_check.finding import Finding, Severity, fingerprint
+from karpenter_check.finding import Finding, Ref, Severity, fingerprint
 from karpenter_check.rule import AnyRule, NotProven
 from karpenter_check.snapshot import NO_TIME, Kind, Snapshot, Status
 
@@ -115,23 +116,29 @@ def _run(rule: AnyRule, snapshot: Snapshot, settings: Mapping[str, Any]) -> tupl
 
 def _linked(results: Sequence[Result]) -> tuple[Result, ...]:
     """The results with `caused_by` set: a finding is caused by those on the objects that it blames. A circle is not closed."""
-    causes: dict[int, list[int]] = {}
+    causes: dict[int, dict[int, None]] = defaultdict(dict)
+    about: dict[Ref, list[int]] = defaultdict(list)
+    for place, result in enumerate(results):
+        for ref in dict.fromkeys((result.finding.object, result.finding.owner)):
+            about[ref].append(place)
 
     def explains(cause: int, effect: int) -> bool:
-        return cause == effect or any(explains(further, effect) for further in causes.get(cause, ()))
+        """Whether the effect is what explains the cause, at first or at second hand."""
+        seen, further = {cause}, [cause]
+        while further and effect not in seen:
+            new = causes[further.pop()].keys() - seen
+            seen |= new
+            further += new
+        return effect in seen
 
     for effect, result in enumerate(results):
         for blame in result.finding.blames:
-            for cause, other in enumerate(results):
-                same = blame.object in (other.finding.object, other.finding.owner) and blame.nodepool in {
-                    "",
-                    other.finding.nodepool,
-                }
-                if same and other.rule is not result.rule and cause not in causes.get(effect, ()) and not explains(cause, effect):
-                    causes.setdefault(effect, []).append(cause)
+            for cause in about.get(blame.object, ()):
+                other = results[cause]
+                same = blame.nodepool in {"", other.finding.nodepool}
+                if same and other.rule is not result.rule and cause not in causes[effect] and not explains(cause, effect):
+                    causes[effect][cause] = None
     return tuple(
-        Result(
-            result.rule, result.finding, result.fingerprint, tuple(results[cause].fingerprint for cause in causes.get(place, ()))
-        )
+        Result(result.rule, result.finding, result.fingerprint, tuple(results[cause].fingerprint for cause in causes[place]))
         for place, result in enumerate(results)
     )

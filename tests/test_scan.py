@@ -2,6 +2,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace as with_fields
 
 from karpenter_check.finding import Blame, Evidence, Finding, Impact, Occurrence, Ref, Severity, fingerprint
@@ -229,6 +231,53 @@ def test_a_circle_of_three_is_not_closed() -> None:
     )
 
     assert causes(results) == {"a-rule": ["b-rule"], "b-rule": ["c-rule"], "c-rule": []}
+
+
+def linked_by_comparing_all(results: tuple[Result, ...]) -> list[list[int]]:
+    """What explains each result, told by comparing each with each: the places of its causes."""
+    causes: dict[int, list[int]] = {place: [] for place in range(len(results))}
+
+    def explains(cause: int, effect: int) -> bool:
+        return cause == effect or any(explains(further, effect) for further in causes[cause])
+
+    for effect, result in enumerate(results):
+        for blame in result.finding.blames:
+            for cause, other in enumerate(results):
+                meant = blame.object in {other.finding.object, other.finding.owner} and blame.nodepool in {
+                    "",
+                    other.finding.nodepool,
+                }
+                if meant and other.rule is not result.rule and cause not in causes[effect] and not explains(cause, effect):
+                    causes[effect].append(cause)
+    return list(causes.values())
+
+
+OBJECTS = st.sampled_from([WEB, AGENT, Ref("NodePool", "default", "karpenter.sh/v1"), Ref("Node", "n1", "v1")])
+POOLS = st.sampled_from(["", "default", "gpu"])
+FINDINGS = st.lists(
+    st.builds(
+        lambda subject, owner, nodepool, cause, blames: with_fields(
+            a_finding(owner, nodepool=nodepool, cause=cause, blames=tuple(blames)), object=subject
+        ),
+        OBJECTS,
+        OBJECTS,
+        POOLS,
+        st.sampled_from(["why", "because"]),
+        st.lists(st.builds(Blame, OBJECTS, POOLS), max_size=3),
+    ),
+    max_size=4,
+).map(tuple)
+
+
+@given(FINDINGS, FINDINGS, FINDINGS)
+def test_causes_are_those_that_comparing_each_with_each_tells(
+    a: tuple[Finding, ...], b: tuple[Finding, ...], c: tuple[Finding, ...]
+) -> None:
+    results = told(a=a, b=b, c=c)
+
+    assert [result.caused_by for result in results] == [
+        tuple(results[cause].fingerprint for cause in causes) for causes in linked_by_comparing_all(results)
+    ]
 
 
 def test_results_come_worst_first_then_by_rule_owner_and_nodepool() -> None:
