@@ -113,7 +113,7 @@ def purchases(snapshot: Snapshot) -> tuple[Purchases, ...]:
             by_signature[_signature(claim)] |= named
     bought: dict[tuple[Ref, str], list[NodeClaim]] = defaultdict(list)
     for claim in empty:
-        candidates = owners.get(claim.name) or by_signature.get(_signature(claim), ())
+        candidates = owners.get(claim.name) or by_signature.get(_signature(claim), set())
         if len(candidates) == 1:
             bought[next(iter(candidates)), claim.nodepool].append(claim)
     return tuple(
