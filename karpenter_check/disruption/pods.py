@@ -3,12 +3,15 @@
 Source: `pkg/utils/pod/scheduling.go` (1.13).
 """
 
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from karpenter_check.scheduling.taints import tolerates
 from karpenter_check.snapshot import Pod, Snapshot, Version
 from karpenter_check.snapshot.duration import duration
 from karpenter_check.snapshot.node import Taint
+from karpenter_check.snapshot.once import once
 from karpenter_check.snapshot.workload import PodDisruptionBudget
 
 DISRUPTED_TAINT = Taint("karpenter.sh/disrupted", "NoSchedule")
@@ -52,12 +55,18 @@ def is_reschedulable(pod: Pod) -> bool:
     return (pod.active or comes_again) and not pod.daemonset_uid and not is_mirror(pod)
 
 
+@once
+def _budgets_by_namespace(snapshot: Snapshot) -> Mapping[str, Sequence[PodDisruptionBudget]]:
+    found: dict[str, list[PodDisruptionBudget]] = defaultdict(list)
+    for budget in snapshot.poddisruptionbudgets:
+        found[budget.metadata.namespace].append(budget)
+    return found
+
+
 def budgets_of(snapshot: Snapshot, pod: Pod) -> tuple[PodDisruptionBudget, ...]:
     """The PodDisruptionBudgets whose selector matches the pod, in its namespace; a missing selector matches nothing."""
     return tuple(
         budget
-        for budget in snapshot.poddisruptionbudgets
-        if budget.metadata.namespace == pod.metadata.namespace
-        and budget.spec.selector is not None
-        and budget.spec.selector.matches(pod.metadata.labels)
+        for budget in _budgets_by_namespace(snapshot).get(pod.metadata.namespace, ())
+        if budget.spec.selector is not None and budget.spec.selector.matches(pod.metadata.labels)
     )

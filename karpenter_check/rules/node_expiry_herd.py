@@ -149,9 +149,7 @@ def _pool_finding(
     snapshot: Snapshot, nodepool: str, herd: Sequence[_Expiring], alive: int, workloads: int, fail_within: timedelta
 ) -> Finding:
     pool = Ref("NodePool", nodepool, "karpenter.sh/v1")
-    pods = sum(
-        1 for entry in herd for pod in snapshot.pods_on_node.get(entry.node.name, ()) if pod.active and not pod.daemonset_uid
-    )
+    pods = _workload_pods(snapshot, {entry.node.name for entry in herd})
     return Finding(
         object=pool,
         owner=pool,
@@ -169,6 +167,12 @@ def _pool_finding(
             Fix("verify", f"karpenter-check scan --select node-expiry-herd --nodepool {shlex.quote(nodepool)}"),
         ),
     )
+
+
+def _workload_pods(snapshot: Snapshot, nodes: Collection[str]) -> int:
+    """How many pods run on these nodes that are no DaemonSet's."""
+    here = sum(pod.active for name in nodes for pod in snapshot.pods_on_node.get(name, ()))
+    return here - sum(pod.active for pods in snapshot.pods_of_daemonset.values() for pod in pods if pod.node_name in nodes)
 
 
 def _cost(pods: int, workloads: int) -> str:
