@@ -9,12 +9,12 @@ from functools import cached_property
 
 from karpenter_check.finding import Blame, Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, clip
 from karpenter_check.rule import rule
-from karpenter_check.scheduling.existing import existing_nodes, refusals_of_existing
 from karpenter_check.scheduling.ignored import ignored
 from karpenter_check.scheduling.last_word import karpenters_last_word
-from karpenter_check.scheduling.node import is_foreign, label_mismatch, repelled
+from karpenter_check.scheduling.node import foreign_nodes, label_mismatch, repelled
 from karpenter_check.scheduling.nodepool import LimitReached
 from karpenter_check.scheduling.nomination import pod_ref
+from karpenter_check.scheduling.placement import fits_a_node
 from karpenter_check.scheduling.refusal import NoOverlap, UndefinedLabel
 from karpenter_check.scheduling.verdict import Answer, Verdict, verdicts
 from karpenter_check.snapshot import GRACE, Kind, Pod, Snapshot
@@ -34,22 +34,22 @@ class _Case:
     """What the NodePools answer to one shape of pod, and the nodes."""
 
     snapshot: Snapshot
-    shape: PodShape
+    pod: Pod
+    """The first of that shape."""
     verdicts: Sequence[Verdict]
     cause: str
 
     @cached_property
     def fits(self) -> bool:
         """Whether Karpenter would place it on a node that is there."""
-        return any(not refusals_of_existing(self.shape, existing) for existing in existing_nodes(self.snapshot))
+        return fits_a_node(self.snapshot, self.pod)
 
     @cached_property
     def stranger(self) -> str:
         """A node that is not Karpenter's and that admits it, by labels and taints; else empty."""
-        selector, affinity = self.shape.node_selector, self.shape.node_affinity
-        foreign = (node for node in self.snapshot.nodes if is_foreign(self.snapshot, node))
-        admitted = (node.name for node in foreign if not label_mismatch(selector, affinity, node))
-        return next((name for name in admitted if not any(repelled(self.shape, self.snapshot.nodes_by_name[name]))), "")
+        shape = self.pod.shape
+        foreign = (node for node in foreign_nodes(self.snapshot) if not any(repelled(shape, node)))
+        return next((node.name for node in foreign if not label_mismatch(shape.node_selector, shape.node_affinity, node)), "")
 
     @property
     def own(self) -> Sequence[Verdict]:
@@ -94,7 +94,7 @@ def pod_fits_no_nodepool(
             continue
         if pod.shape not in cases:
             answers = verdicts(snapshot, pod.shape)
-            cases[pod.shape] = _Case(snapshot, pod.shape, answers, _cause(answers))
+            cases[pod.shape] = _Case(snapshot, pod, answers, _cause(answers))
         case = cases[pod.shape]
         word = karpenters_last_word(snapshot, pod)
         if any(entry.answer is Answer.TAKES for entry in case.verdicts) or (word and word.reason == "Nominated"):

@@ -188,17 +188,23 @@ def _rounds(shape: PodShape, existing: ExistingNode) -> Sequence[Asked]:
     return known[key]
 
 
-def refusals_of_existing(shape: PodShape, existing: ExistingNode) -> tuple[Refusal | NoRoom, ...]:
-    """Why Karpenter would not place the pod on the node; empty if it would: volumes, host ports and the pods around it apart.
+def unwelcome(shape: PodShape, existing: ExistingNode) -> tuple[Refusal, ...]:
+    """The taints and labels for which Karpenter would not place the pod on the node.
 
-    Room is looked at only where taints and labels let the pod come.
     Labels that are not there are not there: a real node gets no benefit of the doubt. Required terms
     and preferences are given up in Karpenter's order.
     """
     taints = tuple(untolerated(existing.taints, (*shape.tolerations, PREFER_NO_SCHEDULE))) if existing.taints else ()
-    labels = min((asked.refusals(existing.labels) for asked in _rounds(shape, existing)), key=len)
-    if taints or labels:
-        return (*taints, *labels)
+    return (*taints, *min((asked.refusals(existing.labels) for asked in _rounds(shape, existing)), key=len))
+
+
+def refusals_of_existing(shape: PodShape, existing: ExistingNode) -> tuple[Refusal | NoRoom, ...]:
+    """Why Karpenter would not place the pod on the node; empty if it would: volumes, host ports and the pods around it apart.
+
+    Room is looked at only where taints and labels let the pod come.
+    """
+    if refusals := unwelcome(shape, existing):
+        return refusals
     asked = {**shape.requests, "pods": 1000}
     left = {name: max(0, existing.left(name)) for name in asked}
     return tuple(NoRoom(name, amount - left[name]) for name, amount in asked.items() if amount > left[name])

@@ -6,6 +6,7 @@ from karpenter_check.scheduling.requirement import Requirement, atoi
 from karpenter_check.scheduling.taints import tolerates
 from karpenter_check.snapshot import Node, Snapshot
 from karpenter_check.snapshot.node import Taint
+from karpenter_check.snapshot.once import once
 from karpenter_check.snapshot.pod import PodShape
 from karpenter_check.snapshot.pod_object import NodeAffinity, NodeSelectorRequirement, NodeSelectorTerm, Toleration
 
@@ -59,6 +60,12 @@ def is_foreign(snapshot: Snapshot, node: Node) -> bool:
     """Whether a node is not Karpenter's; of one that has just come it is not known: its NodeClaim may have come between the lists."""
     claimed = node.nodepool or node.name in snapshot.nodeclaim_of_node
     return not claimed and snapshot.settled(node.metadata.creation_timestamp)
+
+
+@once
+def foreign_nodes(snapshot: Snapshot) -> Sequence[Node]:
+    """The nodes that are not Karpenter's."""
+    return [node for node in snapshot.nodes if is_foreign(snapshot, node)]
 
 
 UNSCHEDULABLE_TAINT = Taint("node.kubernetes.io/unschedulable", "NoSchedule")
