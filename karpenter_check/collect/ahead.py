@@ -10,9 +10,6 @@ from karpenter_check.collect.refusal import CannotScan
 
 Value = TypeVar("Value")
 
-_AT_ONCE = 2
-"""Values that may wait or be in the making."""
-
 
 class _End:
     """There are no more values, or only this error."""
@@ -27,7 +24,7 @@ def ahead(values: Iterator[Value], deadline: Deadline) -> Generator[Value, None,
     Raises CannotScan at the deadline, whatever the thread is waiting for. It is a daemon: the process does not wait for it.
     """
     made: SimpleQueue[Value | _End] = SimpleQueue()
-    room = Semaphore(_AT_ONCE)
+    room = Semaphore(1)
     wanted = True
 
     def make() -> None:

@@ -4,12 +4,13 @@ import json
 import re
 from collections.abc import Iterator
 from types import GenericAlias
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from karpenter_check.collect.resources import RESOURCES
 from karpenter_check.snapshot import Kind
+from karpenter_check.snapshot.listed_pod import ListedPod
 
 Items = TypeVar("Items")
 
@@ -41,23 +42,17 @@ class ListMetadata(msgspec.Struct, rename="camel", frozen=True):
     resource_version: str = ""
 
 
-class _Page(msgspec.Struct, Generic[Items]):
+class _Page(msgspec.Struct, Generic[Items], gc=False):
     """A page of a list. Both fields are required: an answer without them is no list, least of all an empty one."""
 
     items: Items
     metadata: ListMetadata
 
 
-class Listed(NamedTuple):
-    """A page, decoded: its metadata, and its objects; where one of them does not decode, its items as they came."""
-
-    metadata: ListMetadata
-    objects: list[Any] | None
-    items: msgspec.Raw
-
-
 _HEAD = msgspec.json.Decoder(Head)
 _RAW_PAGE = msgspec.json.Decoder(_Page[msgspec.Raw])
+_LISTED_PODS = msgspec.json.Decoder(list[ListedPod])
+_LISTED_PODS_PAGE = msgspec.json.Decoder(_Page[list[ListedPod]])
 _RAW_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 _OBJECTS: dict[Kind, msgspec.json.Decoder[Any]] = {}
 _ITEMS: dict[Kind, msgspec.json.Decoder[Any]] = {}
@@ -106,8 +101,8 @@ def decode_items(kind: Kind, raw: msgspec.Raw | bytes) -> list[Any] | None:
     return decoded
 
 
-def decode_page(kind: Kind, body: bytes) -> Listed:
-    """A page of a list as the API serves it, in one go if all of it decodes.
+def decode_page(kind: Kind, body: bytes) -> tuple[list[Any] | msgspec.Raw, ListMetadata]:
+    """A page of a list as the API serves it, in one go: its objects, or its items as they came where one of them does not decode.
 
     Raises msgspec.MsgspecError, RecursionError or UnicodeDecodeError where it is no list.
     """
@@ -115,8 +110,19 @@ def decode_page(kind: Kind, body: bytes) -> Listed:
         page = _PAGES[kind].decode(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         raw = _RAW_PAGE.decode(body)
-        return Listed(raw.metadata, None, raw.items)
-    return Listed(page.metadata, page.items, msgspec.Raw())
+        return raw.items, raw.metadata
+    return page.items, page.metadata
+
+
+def decode_listed_pods(items: msgspec.Raw | bytes) -> list[ListedPod]:
+    """The items of a list of pods, their repeating parts still JSON. Raises as `decode_page` does."""
+    return _LISTED_PODS.decode(items)
+
+
+def decode_pods_page(body: bytes) -> tuple[list[ListedPod], ListMetadata]:
+    """A page of pods, their repeating parts still JSON. Raises as `decode_page` does."""
+    page = _LISTED_PODS_PAGE.decode(body)
+    return page.items, page.metadata
 
 
 def decode_object(kind: Kind, raw: msgspec.Raw | bytes) -> Any:

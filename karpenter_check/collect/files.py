@@ -94,7 +94,7 @@ class _Reader:
         of_type = kind_of(document.kind.removesuffix("List"), document.api_version)
         try:
             if of_type and of_type is not Kind.NODECLASS:
-                self.gathering.add_page(of_type, items, source)
+                self.gathering.add_items(of_type, items, source)
                 self.listed.add(of_type)
                 for raw in items_of(items):
                     self._note_time(raw)
@@ -125,7 +125,7 @@ class _Reader:
             for name, items in self.file.lists.items():
                 if name not in set(Kind):
                     raise UnreadableInput(f"{source}: lists.{name}: not a kind that is read")
-                self.gathering.add_page(Kind(name), items, source)
+                self.gathering.add_items(Kind(name), items, source)
         except msgspec.MsgspecError as error:
             raise UnreadableInput(f"{source}: the snapshot file is damaged: {explain(error)}") from error
 

@@ -2,18 +2,34 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
 
 from karpenter_check.collect.controller import cluster_name, version_of, without_environment
-from karpenter_check.collect.decode import Listed, decode_items, decode_object, explain, head_of, items_of
+from karpenter_check.collect.decode import (
+    ListMetadata,
+    decode_items,
+    decode_listed_pods,
+    decode_object,
+    decode_page,
+    decode_pods_page,
+    explain,
+    head_of,
+    items_of,
+)
 from karpenter_check.collect.resources import LEGACY_KINDS, kind_of
 from karpenter_check.collect.spool import Spool
 from karpenter_check.snapshot import CollectionError, Coverage, Kind, Snapshot, Status, Version
+from karpenter_check.snapshot.listed_pod import ListedPod
 from karpenter_check.snapshot.pod import PodShape, PodShapes
+from karpenter_check.snapshot.pod_reduction import PodReduction
 from karpenter_check.snapshot.quantity import amounts
+
+_UNREDUCED = (msgspec.MsgspecError, ValueError, RecursionError)
+"""What reducing pods raises where one of them is not as the API server writes it; decoding it wholly says what is wrong."""
 
 
 class Mark(NamedTuple):
@@ -39,25 +55,47 @@ class Gathering:
         self.legacy: Counter[str] = Counter()
         """Objects of Karpenter's alpha API, by kind."""
         self._shapes = PodShapes()
+        self._reduction = PodReduction(self._shapes)
         self._daemonset_shapes: dict[tuple[str, str], PodShape] = {}
 
-    def add_page(self, kind: Kind, items: msgspec.Raw | bytes, source: str) -> int:
-        """Take all items of one kind's list; return how many there were. Raises msgspec.ValidationError where it is no list."""
-        objects = decode_items(kind, items)
-        if objects is not None:
-            self._keep_all(kind, objects, source)
-            return len(objects)
-        raws = items_of(items)
-        for raw in raws:
-            self.add(kind, raw, source)
-        return len(raws)
-
-    def add_listed(self, kind: Kind, page: Listed, source: str) -> None:
-        """Take a decoded page of one kind's list. Raises msgspec.ValidationError where it is no list."""
-        if page.objects is None:
-            self.add_page(kind, page.items, source)
+    def add_page(self, kind: Kind, body: bytes, source: str) -> ListMetadata:
+        """Take a page of one kind's list as the API serves it. Raises as `decode_page` does where it is no list."""
+        if kind is Kind.POD and not self._spool:
+            with suppress(*_UNREDUCED):
+                pods, metadata = decode_pods_page(body)
+                self._keep_reduced(pods)
+                return metadata
+        items, metadata = decode_page(kind, body)
+        if isinstance(items, list):
+            self._keep_all(kind, items, source)
         else:
-            self._keep_all(kind, page.objects, source)
+            self._add_each(kind, items, source)
+        return metadata
+
+    def add_items(self, kind: Kind, items: msgspec.Raw | bytes, source: str) -> None:
+        """Take all items of one kind's list. Raises msgspec.ValidationError where they are no list."""
+        if kind is Kind.POD and not self._spool:
+            with suppress(*_UNREDUCED):
+                self._keep_reduced(decode_listed_pods(items))
+                return
+        objects = decode_items(kind, items)
+        if objects is None:
+            self._add_each(kind, items, source)
+        else:
+            self._keep_all(kind, objects, source)
+
+    def _add_each(self, kind: Kind, items: msgspec.Raw | bytes, source: str) -> None:
+        for raw in items_of(items):
+            self.add(kind, raw, source)
+
+    def _keep_reduced(self, listed: Iterable[ListedPod]) -> None:
+        """Keep pods without a `PodObject` between; all or none. Raises one of `_UNREDUCED`."""
+        pods = [self._reduction.pod(pod) for pod in listed]
+        if not all(pod.metadata.name for pod in pods):
+            raise ValueError
+        kept = self.objects[Kind.POD]
+        for pod in pods:
+            kept["", pod.metadata.namespace, pod.metadata.name] = pod
 
     def mark(self, kind: Kind) -> Mark:
         """Where the kind stands now."""

@@ -10,7 +10,7 @@ import msgspec
 from karpenter_check.collect.ahead import ahead
 from karpenter_check.collect.answer import Answer
 from karpenter_check.collect.api import JSON, Api
-from karpenter_check.collect.decode import ListMetadata, decode_page, explain
+from karpenter_check.collect.decode import ListMetadata, explain
 from karpenter_check.collect.gathering import Gathering
 from karpenter_check.collect.resources import RESOURCES
 from karpenter_check.collect.retry import MOST_TRIES
@@ -121,15 +121,14 @@ class Reading:
         if answer.status != HTTPStatus.OK:
             return self._refused(answer, not token)
         try:
-            listed = decode_page(self._listing.kind, answer.body)
-            self._gathering.add_listed(self._listing.kind, listed, self._listing.path)
+            metadata = self._gathering.add_page(self._listing.kind, answer.body, self._listing.path)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
             raise _DamagedPage(token, error) from error
-        version = listed.metadata.resource_version
+        version = metadata.resource_version
         if self._version not in {"", version}:
             self._partly("its pages are of different moments: what came or went between may be missing")
         self._version = version
-        self._read(answer, listed.metadata)
+        self._read(answer, metadata)
         return None
 
     def _partly(self, note: str) -> None:

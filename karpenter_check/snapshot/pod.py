@@ -19,7 +19,7 @@ from karpenter_check.snapshot.pod_requests import effective_requests, resized
 from karpenter_check.snapshot.quantity import Milli
 
 
-class PodShape(msgspec.Struct, frozen=True, eq=False):
+class PodShape(msgspec.Struct, frozen=True, eq=False, gc=False):
     """What the scheduler looks at in a pod. Pods that ask for the same hold the same object, so it hashes by identity.
 
     A DaemonSet pod's pin to its node (`matchFields` on `metadata.name`) is not part of it: it would make every such pod
@@ -38,7 +38,7 @@ class PodShape(msgspec.Struct, frozen=True, eq=False):
     """What it asks of the pods around it, in words: required spread and (anti-)affinity, with their topology keys."""
 
 
-class Pod(msgspec.Struct, frozen=True):
+class Pod(msgspec.Struct, frozen=True, gc=False):
     """A pod in a snapshot."""
 
     metadata: Metadata

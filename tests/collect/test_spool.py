@@ -63,8 +63,8 @@ def test_a_name_with_a_line_break_stays_one_object(spool: Spool) -> None:
 
 def test_a_gathering_spools_what_it_keeps_and_nothing_that_it_refuses(spool: Spool) -> None:
     gathering = Gathering(spool)
-    gathering.add_page(Kind.POD, listed("good", "", spec={"containers": [{"resources": {"requests": {"cpu": "1"}}}]}), "pods.json")
-    gathering.add_page(Kind.POD, listed("bad", spec={"containers": [{"resources": {"requests": {"cpu": "much"}}}]}), "pods.json")
+    gathering.add_items(Kind.POD, listed("good", "", spec={"containers": [{"resources": {"requests": {"cpu": "1"}}}]}), "pods.json")
+    gathering.add_items(Kind.POD, listed("bad", spec={"containers": [{"resources": {"requests": {"cpu": "much"}}}]}), "pods.json")
 
     assert [pod.metadata.name for pod in spool.objects(Kind.POD)] == ["good"]
     assert len(gathering.errors) == 2
@@ -73,8 +73,10 @@ def test_a_gathering_spools_what_it_keeps_and_nothing_that_it_refuses(spool: Spo
 def test_a_pod_is_spooled_as_the_api_serves_it_and_a_deployment_without_its_environment(spool: Spool) -> None:
     gathering = Gathering(spool)
     container = {"name": "web", "image": "web:1", "args": ["--token=s3cr3t"], "env": [{"name": "TOKEN", "value": "s3cr3t"}]}
-    gathering.add_page(Kind.POD, listed("web", spec={"nodeName": "n1", "containers": [container]}), "pods.json")
-    gathering.add_page(Kind.DEPLOYMENT, listed("web", spec={"template": {"spec": {"containers": [container]}}}), "deployments.json")
+    gathering.add_items(Kind.POD, listed("web", spec={"nodeName": "n1", "containers": [container]}), "pods.json")
+    gathering.add_items(
+        Kind.DEPLOYMENT, listed("web", spec={"template": {"spec": {"containers": [container]}}}), "deployments.json"
+    )
 
     assert [*spool.lines(Kind.POD), *spool.lines(Kind.DEPLOYMENT)] == [
         b'{"metadata":{"name":"web","namespace":"shop"},"spec":{"nodeName":"n1","containers":[{"name":"web"}]}}',
@@ -84,17 +86,17 @@ def test_a_pod_is_spooled_as_the_api_serves_it_and_a_deployment_without_its_envi
 
 def test_what_a_gathering_forgets_is_not_in_the_spool(spool: Spool) -> None:
     gathering = Gathering(spool)
-    gathering.add_page(Kind.STATEFULSET, listed("kept"), "statefulsets")
+    gathering.add_items(Kind.STATEFULSET, listed("kept"), "statefulsets")
     mark = gathering.mark(Kind.STATEFULSET)
-    gathering.add_page(Kind.STATEFULSET, listed("forgotten"), "statefulsets")
+    gathering.add_items(Kind.STATEFULSET, listed("forgotten"), "statefulsets")
     gathering.rewind(Kind.STATEFULSET, mark)
-    gathering.add_page(Kind.STATEFULSET, listed("again"), "statefulsets")
+    gathering.add_items(Kind.STATEFULSET, listed("again"), "statefulsets")
 
     assert [entry.metadata.name for entry in spool.objects(Kind.STATEFULSET)] == ["kept", "again"]
     assert [name for _, _, name in gathering.objects[Kind.STATEFULSET]] == ["kept", "again"]
 
 
 def test_events_are_spooled_with_their_messages(spool: Spool) -> None:
-    Gathering(spool).add_page(Kind.EVENT, b'[{"involvedObject": {"kind": "Pod", "name": "web"}, "message": "m"}]', "events.json")
+    Gathering(spool).add_items(Kind.EVENT, b'[{"involvedObject": {"kind": "Pod", "name": "web"}, "message": "m"}]', "events.json")
 
     assert list(spool.objects(Kind.EVENT)) == [Event(InvolvedObject("Pod", name="web"), message="m")]

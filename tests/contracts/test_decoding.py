@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, Union, get_args, get_origin
 import msgspec
 import pytest
 
-from karpenter_check.collect.decode import decode_page, items_of
+from karpenter_check.collect.decode import decode_items, items_of
 from karpenter_check.collect.gathering import Gathering
 from karpenter_check.collect.resources import RESOURCES, kind_of
 from karpenter_check.snapshot import Kind, Ref
@@ -193,7 +193,7 @@ def test_what_is_not_recorded_is_spelled_as_the_references_spell_it() -> None:
     }
 
     assert sorted(NOT_RECORDED.keys() - written) == []
-    assert [kind for kind, text in WRITTEN.items() if decode_page(kind, f"[{text}]".encode()) is None] == []
+    assert [kind for kind, text in WRITTEN.items() if decode_items(kind, f"[{text}]".encode()) is None] == []
 
 
 def test_no_excuse_outlives_its_reason() -> None:
@@ -221,6 +221,7 @@ def every_part(of: PartType) -> set[PartType]:
 def test_a_recorded_list_decodes_as_it_is(source: str, kind: Kind, items: bytes) -> None:
     gathering = Gathering()
 
-    assert decode_page(kind, items) is not None
-    assert gathering.add_page(kind, items, source) == len(items_of(items)) == gathering.count
+    assert decode_items(kind, items) is not None
+    gathering.add_items(kind, items, source)
+    assert gathering.count == len(items_of(items))
     assert gathering.errors == []
