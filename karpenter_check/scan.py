@@ -62,8 +62,11 @@ class Report:
 
     @property
     def incomplete(self) -> bool:
-        """Whether something was not seen or not judged: a rule without its input, a crash, an unreadable object."""
-        return bool(self.snapshot.errors) or self.lacks_input or any(run.reason and not run.unprovable for run in self.runs)
+        """Whether something was not seen or not judged: a rule without its input, a crash, a list that failed, an unreadable object."""
+        unseen = any(coverage.not_had for coverage in self.snapshot.coverage.values())
+        return (
+            unseen or bool(self.snapshot.errors) or self.lacks_input or any(run.reason and not run.unprovable for run in self.runs)
+        )
 
     @property
     def nothing_checked(self) -> bool:

@@ -11,9 +11,9 @@ from karpenter_check.collect.credentials import Credential, Credentials
 from karpenter_check.collect.deadline import Deadline
 from karpenter_check.collect.impersonation import Impersonation
 from karpenter_check.collect.refusal import CannotScan
-from karpenter_check.collect.retry import ASKED_AGAIN, MOST_TRIES, pause_after, retry_after
+from karpenter_check.collect.retry import ASKED_AGAIN, MOST_SILENCES, MOST_TRIES, pause_after, retry_after
 from karpenter_check.collect.transport import Transport
-from karpenter_check.collect.wire import Unanswered, ask
+from karpenter_check.collect.wire import Cause, Unanswered, ask
 
 JSON = "application/json"
 _SLOW_LINE = 10_000_000
@@ -65,21 +65,21 @@ class Api:
         tries = 0
         while True:
             tries += 1
-            answer, unanswered = None, None
+            answer, unanswered, most = None, None, MOST_TRIES
             try:
                 answer = self._authorized(url, accept)
             except Unanswered as error:
-                if not (self._has_answered or error.broke):
+                if error.cause is Cause.UNREACHED and not self._has_answered:
                     raise
-                unanswered = error
+                unanswered, most = error, MOST_SILENCES if error.cause is Cause.SILENT else MOST_TRIES
             else:
                 self._has_answered = True
                 if answer.status not in ASKED_AGAIN:
                     return answer
-            if tries < MOST_TRIES and self.pause(tries, answer):
+            if tries < most and self.pause(tries, answer):
                 continue
             if answer:
-                wanted = retry_after(answer) if tries < MOST_TRIES else None
+                wanted = retry_after(answer) if tries < most else None
                 return answer._replace(tries=tries, asked_to_wait=wanted)
             raise CannotScan(f"{unanswered} (asked {tries} times)" if tries > 1 else str(unanswered)) from unanswered
 
@@ -101,7 +101,7 @@ class Api:
         from urllib3 import HTTPHeaderDict  # noqa: PLC0415  `karpenter-check --help` must not wait for it
 
         if self.deadline.passed:
-            raise Unanswered(f"{self.deadline} is over", broke=False)
+            raise CannotScan(f"{self.deadline} is over")
         headers = HTTPHeaderDict(
             {
                 "accept": accept,

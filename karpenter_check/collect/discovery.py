@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 import msgspec
 
@@ -10,8 +11,9 @@ from karpenter_check.collect.answer import Answer
 from karpenter_check.collect.api import Api
 from karpenter_check.collect.refusal import CannotScan
 from karpenter_check.collect.resources import Resource
+from karpenter_check.collect.retry import MOST_TRIES
 
-_BROKEN = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+Found = TypeVar("Found")
 
 
 class _Version(msgspec.Struct):
@@ -79,14 +81,29 @@ class Served:
 
 def discover(api: Api) -> Served:
     """Ask for the groups and the server's version. Raises CannotScan where the server does not answer as a Kubernetes API."""
-    answer = api.get("/apis")
+    answer, found = _asked(api, "/apis", _GroupList)
     if answer.status != 200:
         raise CannotScan(f"{api.host} refuses GET /apis: {answer.complaint}{_advice(api, answer)}")
-    try:
-        groups = msgspec.json.decode(answer.body, type=_GroupList).groups
-    except _BROKEN as error:
-        raise CannotScan(f"{api.host} is no Kubernetes API server: GET /apis gave no list of API groups") from error
-    return Served(_kubernetes_version(api), {group.name: _versions(group) for group in groups}, answer.date)
+    if found is None:
+        raise CannotScan(f"{api.host} is no Kubernetes API server: GET /apis gave no list of API groups")
+    # for the report alone, so a server that hides its version is scanned all the same
+    _, version = _asked(api, "/version", _ServerVersion)
+    return Served(version.git_version if version else "", {group.name: _versions(group) for group in found.groups}, answer.date)
+
+
+def _asked(api: Api, path: str, of: type[Found]) -> tuple[Answer, Found | None]:
+    """The answer, and what it holds; asked again where it should hold that and does not. Raises CannotScan where there is none."""
+    tries = 0
+    while True:
+        tries += 1
+        answer = api.get(path)
+        if answer.status != 200:
+            return answer, None
+        try:
+            return answer, msgspec.json.decode(answer.body, type=of)
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            if tries == MOST_TRIES or not api.pause(tries):
+                return answer, None
 
 
 def _advice(api: Api, answer: Answer) -> str:
@@ -105,15 +122,6 @@ def _versions(group: _Group) -> tuple[str, ...]:
     return tuple(sorted(versions, key=lambda version: version != preferred))
 
 
-def _kubernetes_version(api: Api) -> str:
-    """For the report alone, so a server that hides it is scanned all the same."""
-    answer = api.get("/version")
-    try:
-        return msgspec.json.decode(answer.body, type=_ServerVersion).git_version if answer.status == 200 else ""
-    except _BROKEN:
-        return ""
-
-
 def node_class_path(api: Api, served: Served, group: str, kind: str) -> str | None:
     """Where a provider's node classes are listed; None where the server does not serve that kind.
 
@@ -121,14 +129,12 @@ def node_class_path(api: Api, served: Served, group: str, kind: str) -> str | No
     """
     for version in served.groups.get(group, ()):
         path = f"/apis/{group}/{version}"
-        answer = api.get(path)
+        answer, found = _asked(api, path, _ResourceList)
         if answer.status != 200:
             raise CannotScan(f"GET {path}: {answer.complaint}")
-        try:
-            resources = msgspec.json.decode(answer.body, type=_ResourceList).resources
-        except _BROKEN as error:
-            raise CannotScan(f"GET {path}: gave no list of resources") from error
-        for resource in resources:
+        if found is None:
+            raise CannotScan(f"GET {path}: gave no list of resources")
+        for resource in found.resources:
             if resource.kind == kind and "/" not in resource.name:
                 return f"{path}/{resource.name}"
     return None

@@ -141,9 +141,14 @@ class Gathering:
     def refuse(self, kind: Kind, raw: msgspec.Raw | bytes, source: str, message: str) -> None:
         """Note an object that could not be read."""
         metadata = head_of(raw).metadata
-        name = "/".join(part for part in (metadata.namespace, metadata.name) if part) if metadata else ""
-        self.failed[kind] += 1
-        self.errors.append(CollectionError(source, message, str(kind), name))
+        self._note(kind, source, message, metadata.namespace if metadata else "", metadata.name if metadata else "")
+
+    def _note(self, kind: Kind, source: str, message: str, namespace: str, name: str) -> None:
+        """Count an object that could not be read; a page that repeats it counts it once."""
+        error = CollectionError(source, message, str(kind), f"{namespace}/{name}" if namespace else name)
+        if not (name and error in self.errors):
+            self.failed[kind] += 1
+            self.errors.append(error)
 
     def _keep_all(self, kind: Kind, objects: Iterable[Any], source: str) -> None:
         for entry in objects:
@@ -160,9 +165,7 @@ class Gathering:
         try:
             kept = self._checked(kind, decoded)
         except ValueError as error:
-            self.failed[kind] += 1
-            name = "/".join(part for part in (metadata.namespace, metadata.name) if part)
-            self.errors.append(CollectionError(source, str(error), str(kind), name))
+            self._note(kind, source, str(error), metadata.namespace, metadata.name)
         else:
             self.objects[kind][decoded.kind if kind is Kind.NODECLASS else "", metadata.namespace, metadata.name] = kept
             if self._spool:
@@ -183,7 +186,11 @@ class Gathering:
                 case Kind.NODE:
                     amounts(decoded.status.allocatable)
                 case Kind.NODECLAIM:
-                    amounts(decoded.spec.resources.requests)
+                    for claimed in (decoded.spec.resources.requests, decoded.status.allocatable, decoded.status.capacity):
+                        amounts(claimed)
+                case Kind.NODEPOOL:
+                    amounts(decoded.spec.limits)
+                    amounts(decoded.status.resources)
                 case Kind.DEPLOYMENT:
                     return without_environment(decoded)
                 case _:

@@ -99,7 +99,7 @@ def _read_node_classes(api: Api, served: Served, lists: Lists, nodepools: Covera
     named = {nodepool.spec.template.spec.node_class_ref for nodepool in lists.gathering.objects[Kind.NODEPOOL].values()}
     names = sorted({(ref.api_group, ref.kind) for ref in named})
     outcomes = [_read_node_class(api, served, *name, read) for name in names]
-    if nodepools.reason:
+    if nodepools.status is Status.PARTIAL:
         outcomes.append((Status.PARTIAL, f"of the NodePools, which name them, {nodepools.reason}"))
     return _together(outcomes)
 

@@ -10,6 +10,8 @@ from karpenter_check.collect.answer import Answer
 
 MOST_TRIES = 4
 """How often one thing is asked for, the first time included."""
+MOST_SILENCES = 2
+"""How often of a server that says nothing: each time takes as long as a request may."""
 ASKED_AGAIN = frozenset(
     {
         HTTPStatus.TOO_MANY_REQUESTS,

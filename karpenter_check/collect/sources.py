@@ -108,6 +108,8 @@ def _split_json(source: Source) -> Iterator[bytes]:
         except json.JSONDecodeError as error:
             where = f"line {error.lineno}, column {error.colno}"
             raise UnreadableInput(f"{source.name}: is not JSON: {error.msg} ({where}); was it cut off?") from error
+        except ValueError as error:  # a number of more digits than Python reads
+            raise UnreadableInput(f"{source.name}: holds what JSON cannot: {error}") from error
     else:
         yield source.content
 

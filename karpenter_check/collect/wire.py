@@ -1,6 +1,7 @@
 """One GET over the wire, from the question to the last byte, or what went wrong in words."""
 
 import ssl
+from enum import Enum, auto
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +17,23 @@ _MOST_AT_ONCE = 8 << 20
 """Bytes asked of the socket at once: all that the kernel holds for us."""
 
 
+class Cause(Enum):
+    """Why there is no whole answer."""
+
+    UNREACHED = auto()
+    """No connection, or none that is trusted."""
+    SILENT = auto()
+    """The server was there, and too slow."""
+    BROKE = auto()
+    """What came was cut off or damaged."""
+
+
 class Unanswered(CannotScan):
     """There is no whole answer."""
 
-    def __init__(self, message: str, *, broke: bool) -> None:
-        """`broke` says that the server was there and the answer was not whole."""
+    def __init__(self, message: str, cause: "Cause") -> None:
         super().__init__(message)
-        self.broke = broke
+        self.cause = cause
 
 
 def ask(pool: Any, host: str, url: str, headers: "HTTPHeaderDict", seconds: float) -> Answer:
@@ -31,7 +42,7 @@ def ask(pool: Any, host: str, url: str, headers: "HTTPHeaderDict", seconds: floa
     A server that drips bytes is cut off at that time, one that falls silent at twice that time at the latest. Raises Unanswered.
     """
     from urllib3 import Timeout  # noqa: PLC0415
-    from urllib3.exceptions import DecodeError, HTTPError, ProtocolError  # noqa: PLC0415
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
     started = monotonic()
     try:
@@ -51,8 +62,7 @@ def ask(pool: Any, host: str, url: str, headers: "HTTPHeaderDict", seconds: floa
             raise
         response.release_conn()
     except (HTTPError, OSError) as error:
-        broke = isinstance(error, ProtocolError | DecodeError)
-        raise Unanswered(f"{host} does not answer: {_reason(error, seconds)}", broke=broke) from error
+        raise Unanswered(f"{host} does not answer: {_reason(error, seconds)}", _cause(error)) from error
     return Answer(response.status, response.headers, body, monotonic() - started)
 
 
@@ -67,6 +77,20 @@ def _body(response: "BaseHTTPResponse", ends: float) -> bytes:
         if monotonic() > ends:
             raise TooLong
     return b"".join(parts)
+
+
+def _cause(error: Exception) -> Cause:
+    from urllib3 import exceptions  # noqa: PLC0415
+
+    match error:
+        case exceptions.ProtocolError() | exceptions.DecodeError():
+            return Cause.BROKE
+        case exceptions.ConnectTimeoutError():
+            return Cause.UNREACHED
+        case exceptions.TimeoutError():
+            return Cause.SILENT
+        case _:
+            return Cause.UNREACHED
 
 
 def _reason(error: Exception, seconds: float) -> str:

@@ -32,6 +32,11 @@ class Coverage(msgspec.Struct, frozen=True, omit_defaults=True):
         """Whether rules may conclude from what is missing: all of it is there, or all but a few unreadable objects."""
         return self.status is Status.COMPLETE or (self.status is Status.PARTIAL and self.reason != LOOSE_MANIFESTS)
 
+    @property
+    def not_had(self) -> bool:
+        """Whether some of it was asked for and could not be had."""
+        return self.status in {Status.FORBIDDEN, Status.FAILED} or (self.status is Status.PARTIAL and self.sufficient)
+
     def __str__(self) -> str:
         return f"{self.status} ({self.reason})" if self.reason else str(self.status)
 
