@@ -22,6 +22,8 @@ NODEPOOLS = "/apis/karpenter.sh/v1/nodepools"
 NODE_CLASSES = "/apis/karpenter.kwok.sh/v1alpha1"
 PODS = "/api/v1/pods"
 
+NO_SHAPE = PodShapes().shape(PodSpec())[0]
+
 Scan: TypeAlias = Callable[[Replay], Snapshot]
 
 
@@ -41,8 +43,7 @@ def plain(snapshot: Snapshot) -> dict[str, Any]:
     """All of a snapshot as plain values; pods' shapes compare by identity, which differs from snapshot to snapshot."""
     values = {name: value for name, value in vars(snapshot).items() if name in Snapshot.__dataclass_fields__}
     shapes = {"daemonset_shapes": sorted(values.pop("daemonset_shapes").items()), "shapes": [pod.shape for pod in values["pods"]]}
-    nothing_asked = PodShapes().shape(PodSpec())[0]
-    values["pods"] = [msgspec.structs.replace(pod, shape=nothing_asked) for pod in values["pods"]]
+    values["pods"] = [msgspec.structs.replace(pod, shape=NO_SHAPE) for pod in values["pods"]]
     return values | {name: msgspec.to_builtins(value) for name, value in shapes.items()}
 
 
