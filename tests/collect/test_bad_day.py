@@ -239,12 +239,12 @@ class Ended:
     said: str
 
 
-def command(troubles: list[Trouble], folder: Path, *options: str, timeout: int) -> Ended:
-    """`karpenter-check scan` as a process. That it is killed a while after its timeout is a hang."""
+def command(troubles: list[Trouble], folder: Path, *options: str, timeout: int, name: str = "scan") -> Ended:
+    """A command of karpenter-check on that cluster, as a process. That it is killed a while after its timeout is a hang."""
     with BadDay(RECORDING, troubles) as day:
-        line = ["scan", "--kubeconfig", str(day.kubeconfig(folder)), "-o", "json", "--request-timeout", "1s"]
+        asked = ["--kubeconfig", str(day.kubeconfig(folder)), "--request-timeout", "1s", "--timeout", f"{timeout}s"]
         done = subprocess.run(
-            [sys.executable, "-m", "karpenter_check", *line, "--timeout", f"{timeout}s", *options],
+            [sys.executable, "-m", "karpenter_check", name, *asked, *options],
             capture_output=True,
             text=True,
             timeout=timeout + 20,
@@ -262,7 +262,7 @@ def test_the_command_tells_nothing_of_what_it_overcame(tmp_path: Path) -> None:
         Trouble(EVENTS, 2, faults.Stall(300)),
         Trouble(EVENTS, 3, faults.Status(429, "1")),
     ]
-    good, bad = command([], tmp_path, timeout=30), command(troubles, tmp_path, timeout=30)
+    good, bad = (command(those, tmp_path, "-o", "json", timeout=30) for those in ([], troubles))
     assert (good.code, bad.code) == (10, 10)
     assert bad.output == good.output
 
@@ -273,7 +273,7 @@ def test_the_command_tells_nothing_of_what_it_overcame(tmp_path: Path) -> None:
     ids=["no findings without pods", "no findings, strict", "findings without events", "findings, strict"],
 )
 def test_the_command_says_what_it_could_not_have(tmp_path: Path, address: str, options: tuple[str, ...], code: int) -> None:
-    ended = command([Trouble(address, 3, faults.Status(503), FOREVER)], tmp_path, *options, timeout=30)
+    ended = command([Trouble(address, 3, faults.Status(503), FOREVER)], tmp_path, "-o", "json", *options, timeout=30)
     assert ended.code == code
     coverage = msgspec.json.decode(ended.output)["coverage"][KINDS[address]]
     path = address.partition("?")[0]
@@ -284,11 +284,28 @@ def test_the_command_says_what_it_could_not_have(tmp_path: Path, address: str, o
     "fault", [faults.Stall(0), faults.Slow(600), faults.Status(503, "1"), faults.HangUp()], ids=lambda fault: type(fault).__name__
 )
 def test_the_command_ends_with_its_timeout_whatever_the_server_does(tmp_path: Path, fault: Fault) -> None:
-    ended = command([Trouble(address, 2, fault, FOREVER) for address in (PODS, EVENTS)], tmp_path, "--strict", timeout=3)
+    ended = command(
+        [Trouble(address, 2, fault, FOREVER) for address in (PODS, EVENTS)], tmp_path, "-o", "json", "--strict", timeout=2
+    )
     assert ended.code == 4
     assert msgspec.json.decode(ended.output)["coverage"]["Event"]["status"] == "failed"
 
 
 def test_the_command_cannot_scan_where_nobody_answers(tmp_path: Path) -> None:
-    ended = command([Trouble("/apis", 1, faults.Stall(0), FOREVER)], tmp_path, timeout=3)
+    ended = command([Trouble("/apis", 1, faults.Stall(0), FOREVER)], tmp_path, timeout=2)
     assert (ended.code, ended.output) == (1, "")
+
+
+def test_a_snapshot_file_taken_on_a_bad_day_holds_what_it_holds_on_a_good_one(tmp_path: Path) -> None:
+    troubles = [
+        Trouble(NODEPOOLS, 2, faults.Corrupt()),
+        Trouble(NODEPOOLS, 4, faults.Expired(goes_on=False)),
+        Trouble(PODS, 2, faults.Repeat()),
+        Trouble(EVENTS, 2, faults.Reset(300)),
+        Trouble(EVENTS, 4, faults.Expired(goes_on=False)),
+    ]
+    files = {tmp_path / "good.json": [], tmp_path / "bad.json": troubles}
+    ended = [command(those, tmp_path, "-o", str(file), timeout=30, name="snapshot") for file, those in files.items()]
+    good, bad = (msgspec.json.decode(file.read_bytes())["lists"] for file in files)
+    assert [one.code for one in ended] == [0, 0]
+    assert bad == good

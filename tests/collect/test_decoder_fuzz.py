@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from karpenter_check.collect.files import read_files
 from karpenter_check.collect.gathering import Gathering
 from karpenter_check.collect.refusal import UnreadableInput
+from karpenter_check.collect.spool import Spool
 from karpenter_check.collect.walk import next_token
 from karpenter_check.reports import Format, render
 from karpenter_check.rules import every_rule
@@ -96,6 +99,26 @@ def test_a_damaged_file_is_read_or_refused(name: str, tmp_path: Path) -> None:
         except Exception as error:  # noqa: BLE001  any other is what is looked for
             crashed.append((seed, repr(error)[:200]))
     assert (crashed, unnamed) == ([], 0)
+
+
+def pods_of(body: bytes, gathering: Gathering) -> tuple[list[Any], list[str]]:
+    """The pods of a page, their shapes, which compare by identity, spread out; and what is said of those that could not be read."""
+    with suppress(*REFUSALS):
+        gathering.add_page(Kind.POD, body, "the page")
+    pods = gathering.objects[Kind.POD].values()
+    spread = [(msgspec.structs.astuple(pod.shape), msgspec.structs.replace(pod, shape=None)) for pod in pods]
+    return spread, [str(error) for error in gathering.errors]
+
+
+def test_damaged_pods_are_read_alike_with_a_snapshot_file_and_without() -> None:
+    differing = []
+    for seed in range(PER_KIND):
+        random = Random(seed)  # noqa: S311  as above
+        body = random.choice((revalue, bend, bend, *MUTATIONS))(a_page("pods", random), random)
+        with Spool() as spool:
+            if pods_of(body, Gathering(spool)) != pods_of(body, Gathering()):
+                differing.append(seed)
+    assert differing == []
 
 
 def a_damaged_cluster(seed: int) -> Snapshot:
