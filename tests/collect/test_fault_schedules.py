@@ -6,6 +6,7 @@ from contextlib import redirect_stderr
 from dataclasses import dataclass
 from io import StringIO
 from random import Random
+from traceback import format_exc
 
 import pytest
 
@@ -63,11 +64,12 @@ def a_day(seed: int) -> list[Trouble]:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a bad day ended: with a report, or with a refusal."""
+    """How a bad day ended: with a report, with a refusal, or with a crash."""
 
     schedule: list[Trouble]
-    scanned: Scanned | None
+    scanned: Scanned | None = None
     refusal: str = ""
+    crash: str = ""
 
 
 def ended(seed: int) -> Ended:
@@ -75,7 +77,9 @@ def ended(seed: int) -> Ended:
     try:
         return Ended(schedule, scanned(schedule, request_timeout=REQUEST_TIMEOUT, timeout=20))
     except CannotScan as refusal:
-        return Ended(schedule, None, str(refusal))
+        return Ended(schedule, refusal=str(refusal))
+    except Exception:  # noqa: BLE001  any other is what is looked for
+        return Ended(schedule, crash=format_exc())
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ def days() -> Iterator[Days]:
 def test_a_random_bad_day_ends_in_the_whole_report_or_in_one_that_names_what_is_missing(days: Days, seed: int) -> None:
     day = days.ended[seed]
     if day.scanned is None:
-        assert day.refusal, day.schedule
+        assert (bool(day.refusal), day.crash) == (True, ""), day.schedule
         return
     snapshot, good = day.scanned.snapshot, on_a_good_day()
     incomplete = {kind for kind in Kind if snapshot.covered(kind).status is not Status.COMPLETE}
