@@ -158,18 +158,22 @@ class Gathering:
         metadata = decoded.metadata
         if kind is Kind.EVENT:  # one without a name is not told from others; the API server names all
             name = metadata.name or str(len(self.objects[kind]))
-            self.objects[kind]["", metadata.namespace, name] = decoded
-            if self._spool:
-                self._spool.add(kind, decoded)
+            self._put(kind, ("", metadata.namespace, name), decoded, decoded)
             return
         try:
             kept = self._checked(kind, decoded)
         except ValueError as error:
             self._note(kind, source, str(error), metadata.namespace, metadata.name)
         else:
-            self.objects[kind][decoded.kind if kind is Kind.NODECLASS else "", metadata.namespace, metadata.name] = kept
-            if self._spool:
-                self._spool.add(kind, decoded if kind is Kind.POD else kept)
+            key = (decoded.kind if kind is Kind.NODECLASS else "", metadata.namespace, metadata.name)
+            self._put(kind, key, kept, decoded if kind is Kind.POD else kept)
+
+    def _put(self, kind: Kind, key: tuple[str, str, str], kept: Any, spooled: Any) -> None:
+        """Keep an object; one that a list repeats is spooled once."""
+        objects = self.objects[kind]
+        if self._spool and objects.get(key) != kept:
+            self._spool.add(kind, spooled)
+        objects[key] = kept
 
     def _checked(self, kind: Kind, decoded: Any) -> Any:
         """The object as a snapshot keeps it, its quantities known to be some. Raises ValueError that names the field."""

@@ -1,7 +1,9 @@
 """One GET over the wire, from the question to the last byte, or what went wrong in words."""
 
 import ssl
+from contextlib import suppress
 from enum import Enum, auto
+from threading import Event, Timer
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +14,6 @@ if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, HTTPHeaderDict
 
 # urllib3 is imported where it is used: `karpenter-check --help` must not wait for it
-
-_MOST_AT_ONCE = 8 << 20
-"""Bytes asked of the socket at once: all that the kernel holds for us."""
 
 
 class Cause(Enum):
@@ -39,7 +38,7 @@ class Unanswered(CannotScan):
 def ask(pool: Any, host: str, url: str, headers: "HTTPHeaderDict", seconds: float) -> Answer:
     """The answer to a GET through a `urllib3.PoolManager`; redirects are not followed. `seconds` bounds it as a whole.
 
-    A server that drips bytes is cut off at that time, one that falls silent at twice that time at the latest. Raises Unanswered.
+    Raises Unanswered.
     """
     from urllib3 import Timeout  # noqa: PLC0415
     from urllib3.exceptions import HTTPError  # noqa: PLC0415
@@ -56,7 +55,7 @@ def ask(pool: Any, host: str, url: str, headers: "HTTPHeaderDict", seconds: floa
             preload_content=False,
         )
         try:
-            body = _body(response, started + seconds)
+            body = _body(response, started + seconds - monotonic())
         except BaseException:
             response.close()
             raise
@@ -66,17 +65,34 @@ def ask(pool: Any, host: str, url: str, headers: "HTTPHeaderDict", seconds: floa
     return Answer(response.status, response.headers, body, monotonic() - started)
 
 
-def _body(response: "BaseHTTPResponse", ends: float) -> bytes:
-    """Raises urllib3's HTTPError, also TimeoutError at `ends` on the clock of `monotonic`."""
-    from urllib3.exceptions import TimeoutError as TooLong  # noqa: PLC0415
+def _body(response: "BaseHTTPResponse", seconds: float) -> bytes:
+    """The bytes of an answer, in one read: what is read in pieces is copied once more, while nothing can be decoded.
 
-    packed = "content-encoding" in response.headers  # what is not packed need not go through urllib3's buffers
-    parts = []
-    while part := response.read1(_MOST_AT_ONCE, decode_content=packed):
-        parts.append(part)
-        if monotonic() > ends:
-            raise TooLong
-    return b"".join(parts)
+    So it is another thread that ends it when the time is over, whether the server is silent or drips. Raises urllib3's HTTPError.
+    """
+    from urllib3.exceptions import HTTPError, TimeoutError  # noqa: A004, PLC0415  urllib3's own, as `_cause` and `_reason` know it
+
+    over = Event()
+
+    def end() -> None:
+        over.set()
+        with suppress(OSError, ValueError, RuntimeError):  # it ended at the same moment
+            response.shutdown()
+
+    watch = Timer(max(0.0, seconds), end)
+    watch.daemon = True
+    watch.start()
+    try:
+        body = response.read()
+    except (HTTPError, OSError) as error:
+        if over.is_set():
+            raise TimeoutError from error
+        raise
+    finally:
+        watch.cancel()
+    if over.is_set():
+        raise TimeoutError
+    return body
 
 
 def _cause(error: Exception) -> Cause:
