@@ -8,7 +8,6 @@ import msgspec
 
 from karpenter_check.snapshot.metadata import Annotations
 from karpenter_check.snapshot.part import Timestamp
-from karpenter_check.snapshot.pod_object import Volume
 
 _NOTHING = msgspec.Raw()
 """Of a field that is not there."""
@@ -53,7 +52,7 @@ class ListedSpec(_Listed, frozen=True):
     containers: tuple[ListedContainer, ...] = ()
     init_containers: tuple[ListedContainer, ...] = ()
     overhead: msgspec.Raw = _NOTHING
-    volumes: tuple[Volume, ...] = ()
+    volumes: msgspec.Raw = _NOTHING
     resources: msgspec.Raw = _NOTHING
     resource_claims: msgspec.Raw = _NOTHING
     topology_spread_constraints: msgspec.Raw = _NOTHING

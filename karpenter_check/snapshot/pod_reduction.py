@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
@@ -20,6 +20,7 @@ from karpenter_check.snapshot.pod_object import (
     ResourceRequirements,
     Toleration,
     TopologySpreadConstraint,
+    Volume,
 )
 from karpenter_check.snapshot.pod_requests import effective_requests, resized
 from karpenter_check.snapshot.quantity import Milli, Quantity
@@ -30,12 +31,13 @@ _Asked: TypeAlias = tuple[tuple[str, bytes, bytes, str], ...]
 _Had: TypeAlias = tuple[tuple[str, bytes, bytes], ...]
 """Of each container status: name, resources, allocated resources."""
 
-_REMEMBERED = 8192
+_REMEMBERED = 1024
 """Distinct parts at a time: a list comes in the order of names, so what repeats is near."""
 _PIN = b'{"key":"metadata.name","operator":"In","values":["%s"]}'
 """How the DaemonSet controller pins a pod to its node (`pkg/controller/daemon/util:ReplaceDaemonSetPodNodeNameNodeAffinity`, v1.36)."""
-_ANY_NODE = "*"
+_PIN_TO_ANY = _PIN % b"*"
 """No node has this name."""
+_CLAIM = b'"persistentVolumeClaim"'
 _NO_ANNOTATIONS = Annotations()
 _NO_AFFINITY = Affinity()
 
@@ -55,7 +57,19 @@ _ports = _decoded(tuple[ContainerPort, ...], ())
 _resources = _decoded(ResourceRequirements, ResourceRequirements())
 _amounts = _decoded(dict[str, Quantity], {})
 _claims = _decoded(tuple[PodResourceClaim, ...], ())
+_volumes = _decoded(tuple[Volume, ...], ())
 _spread = _decoded(tuple[TopologySpreadConstraint, ...], ())
+
+
+class _Alike(NamedTuple):
+    """What pods have in common whose repeating parts have the same bytes."""
+
+    owners: tuple[OwnerReference, ...]
+    shape: PodShape
+    pinned_to: str
+    scheduler_name: str
+    priority_class_name: str
+    may_be_resized: bool
 
 
 class PodReduction:
@@ -64,6 +78,8 @@ class PodReduction:
     def __init__(self, shapes: PodShapes) -> None:
         self._shapes = shapes
         self._same: dict[str, str] = {}
+        self._decoded = lru_cache(_REMEMBERED)(self._decode)
+        self._last: tuple[tuple[Any, ...], _Alike] | tuple[None, None] = None, None
         self._shape = lru_cache(_REMEMBERED)(self._decoded_shape)
 
     def pod(self, listed: ListedPod) -> Pod:
@@ -72,23 +88,46 @@ class PodReduction:
         Raises msgspec.MsgspecError or ValueError where some part of it is not what it should be.
         """
         metadata, spec, status, same = listed.metadata, listed.spec, listed.status, self._same.setdefault
-        annotations = metadata.annotations
+        affinity = bytes(spec.affinity)
+        others = (
+            bytes(spec.node_selector),
+            bytes(spec.tolerations),
+            _asked(spec.containers),
+            _asked(spec.init_containers) if spec.init_containers else (),
+            bytes(spec.overhead),
+            bytes(spec.resources),
+            bytes(spec.resource_claims),
+            bytes(spec.topology_spread_constraints),
+            bytes(metadata.owner_references),
+            spec.scheduler_name,
+            spec.priority_class_name,
+            _had(status.container_statuses),
+            _had(status.init_container_statuses) if status.init_container_statuses else (),
+        )
+        node_name = same(spec.node_name, spec.node_name)
+        alike = None
+        if affinity and node_name:
+            # pods of a DaemonSet differ by their pins alone, and are looked up without them
+            unpinned = affinity.replace(_PIN % node_name.encode(), _PIN_TO_ANY)
+            if unpinned != affinity:
+                alike = self._alike((unpinned, *others))
+        if alike is None or not alike.pinned_to:
+            alike = self._alike((affinity, *others))
+            pinned_to = same(alike.pinned_to, alike.pinned_to)
+        else:
+            pinned_to = node_name
         ready: bool | None = None
         scheduled: Condition | None = None
         for entry in status.conditions:
-            if entry.type == "Ready" and ready is None:
-                ready = entry.status == "True"
+            if entry.type == "Ready":
+                if ready is None:
+                    ready = entry.status == "True"
             elif entry.type == "PodScheduled" and scheduled is None:
                 scheduled = Condition(
                     "PodScheduled", same(entry.status, entry.status), entry.reason, entry.message, entry.last_transition_time
                 )
-        asked, asked_first = _asked(spec.containers), _asked(spec.init_containers)
-        shape, pinned_to = self._shape_and_pin(spec, asked, asked_first)
-        node_name = same(spec.node_name, spec.node_name)
-        has_claims = False
-        for volume in spec.volumes:
-            if volume.persistent_volume_claim:
-                has_claims = True
+        volumes = bytes(spec.volumes)
+        annotations = metadata.annotations
         return Pod(
             Metadata(
                 metadata.name,
@@ -98,43 +137,37 @@ class PodReduction:
                 metadata.deletion_timestamp,
                 _labels(bytes(metadata.labels)),
                 _NO_ANNOTATIONS if annotations == _NO_ANNOTATIONS else annotations,
-                _owners(bytes(metadata.owner_references)),
+                alike.owners,
             ),
-            shape,
+            alike.shape,
             node_name,
-            node_name if pinned_to == node_name else pinned_to,
-            same(spec.scheduler_name, spec.scheduler_name),
-            same(spec.priority_class_name, spec.priority_class_name),
+            pinned_to,
+            alike.scheduler_name,
+            alike.priority_class_name,
             spec.priority,
-            has_claims,
+            _CLAIM in volumes and any(volume.persistent_volume_claim for volume in _volumes(volumes)),
             same(status.phase, status.phase),
             same(status.nominated_node_name, status.nominated_node_name),
             status.start_time,
             bool(ready),
             scheduled,
-            _held(asked + asked_first, spec, status) or shape.requests,
+            (_held(spec, status) if alike.may_be_resized else None) or alike.shape.requests,
         )
 
-    def _shape_and_pin(self, spec: ListedSpec, asked: "_Asked", asked_first: "_Asked") -> tuple[PodShape, str]:
-        """The shape, and the node that the pod is pinned to. Pods of a DaemonSet differ by that alone, and are looked up without it."""
-        affinity = bytes(spec.affinity)
-        others = (
-            bytes(spec.node_selector),
-            bytes(spec.tolerations),
-            asked,
-            asked_first,
-            bytes(spec.overhead),
-            bytes(spec.resources),
-            bytes(spec.resource_claims),
-            bytes(spec.topology_spread_constraints),
-        )
-        if affinity and spec.node_name:
-            of_any_node = affinity.replace(_PIN % spec.node_name.encode(), _PIN % _ANY_NODE.encode())
-            if of_any_node != affinity:
-                shape, pinned_to = self._shape(of_any_node, *others)
-                if pinned_to:
-                    return shape, spec.node_name
-        return self._shape(affinity, *others)
+    def _alike(self, parts: tuple[Any, ...]) -> _Alike:
+        """What parts of a pod say; mostly, they are those of the pod before."""
+        last, alike = self._last
+        if alike is None or parts != last:
+            alike = self._decoded(parts)
+            self._last = parts, alike
+        return alike
+
+    def _decode(self, parts: tuple[Any, ...]) -> _Alike:
+        """What parts of a pod say, in the order of `pod`."""
+        *of_shape, owners, scheduler_name, priority_class_name, had, had_first = parts
+        shape, pinned_to = self._shape(*of_shape)
+        may_be_resized = _may_be_resized(of_shape[3] + of_shape[4], had + had_first)
+        return _Alike(_owners(owners), shape, pinned_to, scheduler_name, priority_class_name, may_be_resized)
 
     def _decoded_shape(
         self,
@@ -167,17 +200,16 @@ def _asked(containers: tuple[ListedContainer, ...]) -> _Asked:
     return tuple([(entry.name, bytes(entry.resources), bytes(entry.ports), entry.restart_policy) for entry in containers])
 
 
+def _had(statuses: tuple[ListedContainerStatus, ...]) -> _Had:
+    return tuple([(entry.name, bytes(entry.resources), bytes(entry.allocated_resources)) for entry in statuses])
+
+
 def _containers(asked: _Asked) -> tuple[Container, ...]:
     return tuple(Container(_resources(resources), _ports(ports), policy, name) for name, resources, ports, policy in asked)
 
 
-def _held(asked: _Asked, spec: ListedSpec, status: ListedStatus) -> Milli | None:
+def _held(spec: ListedSpec, status: ListedStatus) -> Milli | None:
     """What the pod takes of its node, where that is not what it asks for (`resized`)."""
-    statuses = status.container_statuses + status.init_container_statuses
-    if not _may_be_resized(
-        asked, tuple([(entry.name, bytes(entry.resources), bytes(entry.allocated_resources)) for entry in statuses])
-    ):
-        return None
     whole = PodSpec(
         containers=_containers(_asked(spec.containers)),
         init_containers=_containers(_asked(spec.init_containers)),
@@ -192,7 +224,6 @@ def _held(asked: _Asked, spec: ListedSpec, status: ListedStatus) -> Milli | None
     return effective_requests(whole, status=had) if resized(whole, had) else None
 
 
-@lru_cache(_REMEMBERED)
 def _may_be_resized(asked: _Asked, had: _Had) -> bool:
     """Whether some container's resources are written differently in spec and status."""
     written = {name: resources for name, resources, _, _ in asked}
