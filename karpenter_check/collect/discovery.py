@@ -86,9 +86,16 @@ def discover(api: Api) -> Served:
         raise CannotScan(f"{api.host} refuses GET /apis: {answer.complaint}{_advice(api, answer)}")
     if found is None:
         raise CannotScan(f"{api.host} is no Kubernetes API server: GET /apis gave no list of API groups")
-    # for the report alone, so a server that hides its version is scanned all the same
-    _, version = _asked(api, "/version", _ServerVersion)
-    return Served(version.git_version if version else "", {group.name: _versions(group) for group in found.groups}, answer.date)
+    return Served(_kubernetes_version(api), {group.name: _versions(group) for group in found.groups}, answer.date)
+
+
+def _kubernetes_version(api: Api) -> str:
+    """For the report alone, so a server that hides it, or chokes on it, is scanned all the same."""
+    try:
+        _, version = _asked(api, "/version", _ServerVersion)
+    except CannotScan:
+        return ""
+    return version.git_version if version else ""
 
 
 def _asked(api: Api, path: str, of: type[Found]) -> tuple[Answer, Found | None]:

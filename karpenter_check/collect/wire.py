@@ -1,17 +1,17 @@
 """One GET over the wire, from the question to the last byte, or what went wrong in words."""
 
 import ssl
-from contextlib import suppress
+from collections.abc import Mapping
 from enum import Enum, auto
-from threading import Event, Timer
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from karpenter_check.collect.answer import Answer
+from karpenter_check.collect.bounded import bounded
 from karpenter_check.collect.refusal import CannotScan
 
 if TYPE_CHECKING:
-    from urllib3 import BaseHTTPResponse, HTTPHeaderDict
+    from urllib3 import HTTPHeaderDict
 
 # urllib3 is imported where it is used: `karpenter-check --help` must not wait for it
 
@@ -40,59 +40,27 @@ def ask(pool: Any, host: str, url: str, headers: "HTTPHeaderDict", seconds: floa
 
     Raises Unanswered.
     """
-    from urllib3 import Timeout  # noqa: PLC0415
-    from urllib3.exceptions import HTTPError  # noqa: PLC0415
+    from urllib3.exceptions import HTTPError, ReadTimeoutError  # noqa: PLC0415
 
     started = monotonic()
     try:
-        response = pool.request(
-            "GET",
-            url,
-            headers=headers,
-            timeout=Timeout(connect=seconds, read=seconds),
-            retries=False,
-            redirect=False,
-            preload_content=False,
-        )
-        try:
-            body = _body(response, started + seconds - monotonic())
-        except BaseException:
-            response.close()
-            raise
-        response.release_conn()
+        status, said, body = bounded(lambda: _whole(pool, url, headers, seconds), seconds)
+    except TimeoutError as error:
+        silent = ReadTimeoutError(pool, url, "")
+        raise Unanswered(f"{host} does not answer: {_reason(silent, seconds)}", Cause.SILENT) from error
     except (HTTPError, OSError) as error:
         raise Unanswered(f"{host} does not answer: {_reason(error, seconds)}", _cause(error)) from error
-    return Answer(response.status, response.headers, body, monotonic() - started)
+    return Answer(status, said, body, monotonic() - started)
 
 
-def _body(response: "BaseHTTPResponse", seconds: float) -> bytes:
-    """The bytes of an answer, in one read: what is read in pieces is copied once more, while nothing can be decoded.
+def _whole(pool: Any, url: str, headers: "HTTPHeaderDict", seconds: float) -> tuple[int, Mapping[str, str], bytes]:
+    """Status, headers and body. The body is read in one go: what is read in pieces is copied once more, while nothing can be decoded."""
+    from urllib3 import Timeout  # noqa: PLC0415
 
-    So it is another thread that ends it when the time is over, whether the server is silent or drips. Raises urllib3's HTTPError.
-    """
-    from urllib3.exceptions import HTTPError, TimeoutError  # noqa: A004, PLC0415  urllib3's own, as `_cause` and `_reason` know it
-
-    over = Event()
-
-    def end() -> None:
-        over.set()
-        with suppress(OSError, ValueError, RuntimeError):  # it ended at the same moment
-            response.shutdown()
-
-    watch = Timer(max(0.0, seconds), end)
-    watch.daemon = True
-    watch.start()
-    try:
-        body = response.read()
-    except (HTTPError, OSError) as error:
-        if over.is_set():
-            raise TimeoutError from error
-        raise
-    finally:
-        watch.cancel()
-    if over.is_set():
-        raise TimeoutError
-    return body
+    answer = pool.request(
+        "GET", url, headers=headers, timeout=Timeout(connect=seconds, read=seconds), retries=False, redirect=False
+    )
+    return answer.status, answer.headers, answer.data
 
 
 def _cause(error: Exception) -> Cause:

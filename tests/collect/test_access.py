@@ -200,7 +200,10 @@ def test_a_server_that_says_nothing_is_waited_for_only_so_long(tmp_path: Path) -
     with Replay("healthy") as replay, socket.create_server(("127.0.0.1", 0)) as mute:
         host = f"http://127.0.0.1:{mute.getsockname()[1]}"
         message = silence(replay.kubeconfig(tmp_path, server=host), request_timeout=0.1)
-    assert message == f"{host} does not answer: no whole answer came within 0.1 s; check the network, or raise --request-timeout (asked 2 times)"
+    assert (
+        message
+        == f"{host} does not answer: no whole answer came within 0.1 s; check the network, or raise --request-timeout (asked 2 times)"
+    )
 
 
 def test_the_kubernetes_client_is_not_imported_before_it_is_needed() -> None:

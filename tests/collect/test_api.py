@@ -1,11 +1,16 @@
+import socket
+from contextlib import suppress
 from email.utils import format_datetime
+from functools import partial
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
 from karpenter_check.collect import api as api_module
 from karpenter_check.collect.access import connect
 from karpenter_check.collect.answer import Answer
+from karpenter_check.collect.refusal import CannotScan
 from karpenter_check.collect.retry import pause_after
 from tests.collect.replay import Replay, Reply, taken_at
 
@@ -76,3 +81,33 @@ def test_retry_after_is_honoured_in_seconds_or_as_a_date(given: str, seconds: fl
 @pytest.mark.parametrize("given", ["soon", "", "-5", "1.5", "nan"])
 def test_a_retry_after_that_says_nothing_counts_as_none(given: str) -> None:
     assert 0 < pause_after(1, Answer(429, {"Retry-After": given}, b"")) < 0.01
+
+
+def test_a_server_that_drips_headers_is_waited_for_only_so_long(tmp_path: Path) -> None:
+    def drip(server: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = server.accept()
+                connection.sendall(b"HTTP/1.1 200 OK\r\n")
+                drips.append(connection)
+
+    drips: list[socket.socket] = []
+    over = Event()
+
+    def keep_dripping() -> None:
+        while not over.wait(0.02):
+            for connection in drips:
+                with suppress(OSError):
+                    connection.sendall(b"x-drip: 1\r\n")
+
+    with Replay("healthy") as replay, socket.create_server(("127.0.0.1", 0)) as server:
+        host = f"http://127.0.0.1:{server.getsockname()[1]}"
+        for work in (partial(drip, server), keep_dripping):
+            Thread(target=work, daemon=True).start()
+        api = connect(replay.kubeconfig(tmp_path, server=host), request_timeout=0.2)
+        with pytest.raises(CannotScan, match=r"no whole answer came within 0\.2 s; .* \(asked 2 times\)"):
+            api.get("/apis")
+        over.set()
+        server.shutdown(socket.SHUT_RDWR)
+    for connection in drips:
+        connection.close()

@@ -405,6 +405,12 @@ def test_a_server_that_is_no_api_server_cannot_be_scanned(healthy: Replay, scann
     )
 
 
-def test_a_server_that_hides_its_version_is_scanned_all_the_same(healthy: Replay, scanned: Scan) -> None:
-    healthy.answer("/version", an_error("404-group-version"))
-    assert scanned(healthy).kubernetes_version == ""
+@pytest.mark.parametrize(
+    "reply",
+    [an_error("404-group-version"), Reply(503, b""), Reply(200, b"<html>"), Reply(200, b"", {"Content-Length": "9"})],
+    ids=["hidden", "unavailable", "a page for people", "cut off"],
+)
+def test_a_server_that_does_not_tell_its_version_is_scanned_all_the_same(healthy: Replay, scanned: Scan, reply: Reply) -> None:
+    healthy.answer_always("/version", reply)
+    snapshot = scanned(healthy)
+    assert (snapshot.kubernetes_version, snapshot.covered(Kind.POD).status) == ("", Status.COMPLETE)
