@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import click
 
 from tests.benchmarks.made import folder_for
-from tests.benchmarks.measure import Broken, Run, curl, empty_program, help_of, scan, typed_list
+from tests.benchmarks.measure import Broken, Run, curl, empty_program, help_of, scan, skip, typed_list
 from tests.benchmarks.plan import WORKLOADS
 from tests.benchmarks.served import Served
 
@@ -68,7 +68,7 @@ class _Bench:
         """The whole scan against curl, by size, and how it grows."""
         per_pod: list[float] = []
         for pods in sizes:
-            scans, curls, size = self._pairs(pods)
+            scans, curls, skips, size = self._turns(pods)
             times, memory = _LIMITS.get(pods, (0, 0))
             took = f"{_seconds(scans)} to {_seconds(curls)}"
             yield (
@@ -77,6 +77,8 @@ class _Bench:
                 _limit(times),
                 took,
             )
+            parsed = f"the same, times parsing {pods:,} pods' pages and keeping nothing"
+            yield parsed, f"{_ratio(scans, skips):.1f}", "", f"{_seconds(scans)} to {_seconds(skips)}"
             yield f"its peak memory at {pods:,} pods, in MiB", f"{max(done.memory for done in scans):.0f}", _limit(memory), ""
             share = median(done.judging / done.seconds for done in scans)
             judging = median(done.judging for done in scans)
@@ -86,17 +88,20 @@ class _Bench:
             growth = per_pod[-1] / per_pod[0]
             yield f"time a pod at {sizes[-1]:,} pods, times that at {sizes[0]:,}", f"{growth:.2f}", "linear: 1", ""
 
-    def _pairs(self, pods: int) -> tuple[list[Run], list[Run], int]:
-        """Scan and curl in turn, after one of each that is thrown away: it warms the page cache and says what is asked for."""
-        with Served(self._made(pods)) as served:
+    def _turns(self, pods: int) -> tuple[list[Run], list[Run], list[Run], int]:
+        """Scan, curl and parsing in turn, after one of each that is thrown away: it warms the page cache and says what is asked for."""
+        made = self._made(pods)
+        with Served(made) as served:
             scan(self._program, served, self._folder, pods)
             config = served.curl_config(self._folder, served.requests())
             _, size = curl(config, self._folder)
-            curls, scans = [], []
+            skip(made, self._folder)
+            curls, scans, skips = [], [], []
             for _ in range(self._repeat):
                 curls.append(curl(config, self._folder)[0])
                 scans.append(scan(self._program, served, self._folder, pods))
-        return scans, curls, size
+                skips.append(skip(made, self._folder))
+        return scans, curls, skips, size
 
     def shapes(self) -> Iterator[tuple[str, ...]]:
         """What twice as many distinct pods cost the rules."""
