@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from karpenter_check.collect import retry
 from karpenter_check.collect.files import read_files
 from karpenter_check.rules import every_rule
 from karpenter_check.scan import Report, scan
@@ -16,6 +17,12 @@ RECORDINGS = Path(__file__).parent / "recordings"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the golden files instead of comparing with them")
+
+
+@pytest.fixture(autouse=True)
+def _no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server on a bad day is asked again at once."""
+    monkeypatch.setattr(retry, "FIRST_PAUSE", 0.001)
 
 
 @cache

@@ -232,8 +232,10 @@ def test_the_pod_is_hardened() -> None:
 
 
 def test_the_arguments_are_ones_of_the_command_line() -> None:
-    assert CONTAINER["args"] == ["scan", "--fail-on", "none", "--output", "jsonl"]
-    assert parse(CONTAINER["args"]).params["fail_on"] == "none"
+    assert CONTAINER["args"] == ["scan", "--fail-on", "none", "--output", "jsonl", "--timeout", "3m"]
+    given = parse(CONTAINER["args"]).params
+    assert given["fail_on"] == "none"
+    assert given["timeout"] < JOB["activeDeadlineSeconds"] - 30, "what was read is judged and pushed before the Job is stopped"
 
 
 def environment(text: str) -> dict[str, Any]:
