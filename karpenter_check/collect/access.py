@@ -76,7 +76,7 @@ def _by_kubeconfig(
     )
     return Api(
         transport,
-        credentials_of(chosen, request_timeout),
+        credentials_of(chosen, min(request_timeout, timeout)),
         impersonation(chosen, as_user, as_groups),
         cluster=chosen.cluster_name,
         request_timeout=request_timeout,

@@ -42,7 +42,7 @@ class Answer(NamedTuple):
         """The server's clock when it answered; None where it does not say."""
         try:
             return parsedate_to_datetime(self.headers["Date"]).replace(tzinfo=UTC)  # RFC 9110: it is always GMT
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, OverflowError):
             return None
 
 

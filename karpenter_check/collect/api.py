@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from threading import Lock
 from time import sleep
 from urllib.parse import urlencode
 
@@ -41,6 +42,7 @@ class Api:
         self._impersonation = impersonation
         self._request_timeout = request_timeout
         self._has_answered = False
+        self._one_at_a_time = Lock()
         self._packed = not transport.is_local
         self.deadline = Deadline(timeout)
         """When all has to be read."""
@@ -92,15 +94,25 @@ class Api:
         return True
 
     def _authorized(self, url: str, accept: str) -> Answer:
-        answer = self._ask(url, accept, self._credentials.current())
-        if answer.status == HTTPStatus.UNAUTHORIZED and self._credentials.renew():
-            answer = self._ask(url, accept, self._credentials.current())
+        credential = self._credential()
+        answer = self._ask(url, accept, credential)
+        if answer.status == HTTPStatus.UNAUTHORIZED and (renewed := self._credential(instead_of=credential)) != credential:
+            answer = self._ask(url, accept, renewed)
         return answer
+
+    def _credential(self, *, instead_of: Credential | None = None) -> Credential:
+        """What to send; in the place of one that was refused, another one if there is any. One thread at a time: a plugin may ask a person."""
+        with self._one_at_a_time:
+            current = self._credentials.current()
+            if current == instead_of and self._credentials.renew():
+                return self._credentials.current()
+            return current
 
     def _ask(self, url: str, accept: str, credential: Credential) -> Answer:
         from urllib3 import HTTPHeaderDict  # noqa: PLC0415  `karpenter-check --help` must not wait for it
 
-        if self.deadline.passed:
+        left = self.deadline.left
+        if not left:
             raise CannotScan(f"{self.deadline} is over")
         headers = HTTPHeaderDict(
             {
@@ -114,7 +126,12 @@ class Api:
         for name, value in self._impersonation.headers():
             headers.add(name, value)
         pool = self._transport.pool(credential.certificate)
-        answer = ask(pool, self.host, url, headers, min(self._request_timeout, self.deadline.left))
+        try:
+            answer = ask(pool, self.host, url, headers, min(self._request_timeout, left))
+        except Unanswered as error:
+            if self.deadline.passed:
+                raise CannotScan(f"{self.host} does not answer: {self.deadline} is over") from error
+            raise
         # a tunnel has a loopback address, too: what is slow gains by gzip, though it costs the server a little
         self._packed = self._packed or (len(answer.body) > _TELLING and len(answer.body) < _SLOW_LINE * answer.took)
         return answer

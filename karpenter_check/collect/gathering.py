@@ -49,6 +49,7 @@ class Gathering:
         self._spool = spool
         self.objects: dict[Kind, dict[tuple[str, str, str], Any]] = {kind: {} for kind in Kind}
         self.errors: list[CollectionError] = []
+        self._unread: set[CollectionError] = set()
         self.failed: Counter[Kind] = Counter()
         self.ignored: Counter[str] = Counter()
         """Objects of kinds that are not read, by kind."""
@@ -95,7 +96,7 @@ class Gathering:
             raise ValueError
         kept = self.objects[Kind.POD]
         for pod in pods:
-            kept["", pod.metadata.namespace, pod.metadata.name] = pod
+            kept.setdefault(("", pod.metadata.namespace, pod.metadata.name), pod)
 
     def mark(self, kind: Kind) -> Mark:
         """Where the kind stands now."""
@@ -107,6 +108,7 @@ class Gathering:
         objects = self.objects[kind]
         for key in list(objects)[mark.objects :]:
             del objects[key]
+        self._unread.difference_update(self.errors[mark.errors :])
         del self.errors[mark.errors :]
         self.failed[kind] = mark.failed
         if self._spool:
@@ -146,39 +148,35 @@ class Gathering:
     def _note(self, kind: Kind, source: str, message: str, namespace: str, name: str) -> None:
         """Count an object that could not be read; a page that repeats it counts it once."""
         error = CollectionError(source, message, str(kind), f"{namespace}/{name}" if namespace else name)
-        if not (name and error in self.errors):
-            self.failed[kind] += 1
-            self.errors.append(error)
+        if name and error in self._unread:
+            return
+        self._unread.add(error)
+        self.failed[kind] += 1
+        self.errors.append(error)
 
     def _keep_all(self, kind: Kind, objects: Iterable[Any], source: str) -> None:
         for entry in objects:
             self._keep(kind, entry, source)
 
     def _keep(self, kind: Kind, decoded: Any, source: str) -> None:
-        metadata = decoded.metadata
-        if kind is Kind.EVENT:  # one without a name is not told from others; the API server names all
-            name = metadata.name or str(len(self.objects[kind]))
-            self._put(kind, ("", metadata.namespace, name), decoded, decoded)
+        """Keep an object, unless it is there already: what comes twice is told as it came first."""
+        metadata, objects = decoded.metadata, self.objects[kind]
+        key = _key(kind, decoded, len(objects))
+        if key in objects:
             return
         try:
             kept = self._checked(kind, decoded)
         except ValueError as error:
             self._note(kind, source, str(error), metadata.namespace, metadata.name)
-        else:
-            key = (decoded.kind if kind is Kind.NODECLASS else "", metadata.namespace, metadata.name)
-            self._put(kind, key, kept, decoded if kind is Kind.POD else kept)
-
-    def _put(self, kind: Kind, key: tuple[str, str, str], kept: Any, spooled: Any) -> None:
-        """Keep an object; one that a list repeats is spooled once."""
-        objects = self.objects[kind]
-        if self._spool and objects.get(key) != kept:
-            self._spool.add(kind, spooled)
+            return
         objects[key] = kept
+        if self._spool:
+            self._spool.add(kind, decoded if kind is Kind.POD else kept)
 
     def _checked(self, kind: Kind, decoded: Any) -> Any:
         """The object as a snapshot keeps it, its quantities known to be some. Raises ValueError that names the field."""
         metadata = decoded.metadata
-        if not metadata.name:
+        if not metadata.name and kind is not Kind.EVENT:
             raise ValueError("metadata.name is missing")
         try:
             match kind:
@@ -210,7 +208,7 @@ class Gathering:
 
     def coverage_of(self, kind: Kind, status: Status = Status.COMPLETE, reason: str = "") -> Coverage:
         """The coverage of a kind that was listed: partial if some of its objects could not be read."""
-        if status is Status.COMPLETE and self.failed[kind]:
+        if status in {Status.COMPLETE, Status.PARTIAL} and self.failed[kind]:
             unread = f"{self.failed[kind]} could not be read"
             status, reason = Status.PARTIAL, f"{unread}; {reason}" if reason else unread
         return Coverage(status, len(self.objects[kind]), reason)
@@ -251,3 +249,14 @@ class Gathering:
             coverage=coverage,
             errors=(*errors, *self.errors),
         )
+
+
+def _key(kind: Kind, decoded: Any, place: int) -> tuple[str, str, str]:
+    """What tells the objects of a kind apart: group and kind, where several are read as one, namespace and name.
+
+    An event without a name is known by its place: the API server names all, and other input need not.
+    """
+    metadata = decoded.metadata
+    group_and_kind = f"{decoded.api_version.partition('/')[0]}/{decoded.kind}" if kind is Kind.NODECLASS else ""
+    name = metadata.name or (f"#{place}" if kind is Kind.EVENT else "")
+    return group_and_kind, metadata.namespace, name

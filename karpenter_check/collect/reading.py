@@ -14,7 +14,7 @@ from karpenter_check.collect.decode import ListMetadata, explain
 from karpenter_check.collect.gathering import Gathering
 from karpenter_check.collect.resources import RESOURCES
 from karpenter_check.collect.retry import MOST_TRIES
-from karpenter_check.collect.walk import Expired, Page, Way, walk
+from karpenter_check.collect.walk import Expired, Page, Way, next_token, walk
 from karpenter_check.snapshot import Kind, Status
 
 _METADATA_ONLY = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,{JSON}"
@@ -66,10 +66,18 @@ class Reading:
 
     def whole(self, limit: int) -> Outcome:
         """Read all of it, `limit` objects a page. Raises CannotScan where a page is not answered; what was read before stays."""
+        return self._overcome(lambda token: self._from(token, limit))
+
+    def one(self) -> Outcome:
+        """Ask for one object, to see whether it can be read. Raises CannotScan as `whole` does."""
+        return self._overcome(lambda _: self._first())
+
+    def _overcome(self, read_from: Callable[[str], Outcome]) -> Outcome:
+        """Read from a token on, and from that of a damaged page again."""
         token, tries = "", 0
         while True:
             try:
-                return self._from(token, limit)
+                return read_from(token)
             except _DamagedPage as damaged:
                 tries = tries + 1 if damaged.token == token else 1
                 token = damaged.token
@@ -77,10 +85,10 @@ class Reading:
                     times = f" (asked {tries} times)" if tries > 1 else ""
                     return Status.FAILED, f"GET {self._listing.path}: the answer is no list: {damaged.reason}{times}"
 
-    def one(self) -> Outcome:
-        """Ask for one object, to see whether it can be read. Raises CannotScan as `whole` does."""
+    def _first(self) -> Outcome:
         query = self._query(1)
-        return self._take(Page(self._api.get(self._listing.path, query, accept=self._accept), query)) or (Status.COMPLETE, "")
+        answer = self._api.get(self._listing.path, query, accept=self._accept)
+        return self._take(Page(answer, query, next_token(answer.body))) or (Status.COMPLETE, "")
 
     @property
     def _accept(self) -> str:
@@ -124,6 +132,8 @@ class Reading:
             metadata = self._gathering.add_page(self._listing.kind, answer.body, self._listing.path)
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
             raise _DamagedPage(token, error) from error
+        if (metadata.next or "") != page.following:
+            raise _DamagedPage(token, ValueError("its continue token is not where it should be"))
         version = metadata.resource_version
         if self._version not in {"", version}:
             self._partly("its pages are of different moments: what came or went between may be missing")

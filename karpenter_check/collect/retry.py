@@ -8,8 +8,8 @@ from random import uniform
 
 from karpenter_check.collect.answer import Answer
 
-MOST_TRIES = 4
-"""How often one thing is asked for, the first time included."""
+MOST_TRIES = 7
+"""How often one thing is asked for, the first time included: over some 16 s, in which an election is over or a server restarted."""
 MOST_SILENCES = 2
 """How often of a server that says nothing: each time takes as long as a request may."""
 ASKED_AGAIN = frozenset(
@@ -27,13 +27,14 @@ FIRST_PAUSE = 0.25
 
 
 def pause_after(tries: int, answer: Answer | None = None) -> float:
-    """Seconds to wait after that many tries: what the answer's Retry-After asks for, else twice as long each time.
+    """Seconds to wait after that many tries: twice as long each time, or what the answer's Retry-After asks for, if that is longer.
 
     Never in step with others that were refused at the same moment.
     """
-    asked = retry_after(answer) if answer else None
-    jitter = uniform(0.5, 1.5)  # noqa: S311  no secret
-    return FIRST_PAUSE * 2 ** (tries - 1) * jitter if asked is None else asked
+    own: float = FIRST_PAUSE * 2 ** (tries - 1)
+    asked = (retry_after(answer) if answer else None) or 0.0
+    jitter: float = uniform(0, own)  # noqa: S311  no secret
+    return max(asked, own / 2) + jitter
 
 
 def retry_after(answer: Answer) -> float | None:
@@ -46,5 +47,5 @@ def retry_after(answer: Answer) -> float | None:
         return None
     try:
         return float(Retry().parse_retry_after(given))
-    except InvalidHeader:
+    except (InvalidHeader, ValueError, OverflowError):  # a date that is none, or too far away to be one
         return None

@@ -50,6 +50,8 @@ class Page:
 
     answer: Answer
     query: Mapping[str, str]
+    following: str
+    """The token of the page after it."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Expired:
 def walk(api: Api, path: str, query: Mapping[str, str], *, accept: str, token: str = "") -> Iterator[Page | Expired]:
     """Each page of a list, from its start or from a token on, until there is none or one is refused. Raises CannotScan."""
     expired = again = 0
+    seen = {token}
     while True:
         asked = {**query, "continue": token} if token else dict(query)
         answer = api.get(path, asked, accept=accept)
@@ -71,18 +74,20 @@ def walk(api: Api, path: str, query: Mapping[str, str], *, accept: str, token: s
             token = next_token(answer.body)
             way = Way.LATER if token else Way.AGAIN
             again += not token
+            seen = {token}
             if expired > _MOST_EXPIRED or again > _MOST_AGAIN:
                 way = Way.NOT
             yield Expired(way, answer)
             if way is Way.NOT:
                 return
             continue
-        yield Page(answer, asked)
         following = next_token(answer.body) if answer.status == HTTPStatus.OK else ""
+        yield Page(answer, asked, following)
         if not following:
             return
-        if following == token:
-            raise CannotScan(f"GET {path}: the list does not go on: its continue token names the page that it came with")
+        if following in seen:
+            raise CannotScan(f"GET {path}: the list does not end: its continue tokens come again")
+        seen.add(following)
         token = following
 
 

@@ -1,5 +1,6 @@
 """One GET over the wire, from the question to the last byte, or what went wrong in words."""
 
+import http.client
 import ssl
 from collections.abc import Mapping
 from enum import Enum, auto
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from urllib3 import HTTPHeaderDict
 
 # urllib3 is imported where it is used: `karpenter-check --help` must not wait for it
+
+
+_LONGEST_CONNECT = 10.0
+"""Seconds; what is slower than that is not there."""
 
 
 class Cause(Enum):
@@ -49,7 +54,9 @@ def ask(pool: Any, host: str, url: str, headers: "HTTPHeaderDict", seconds: floa
         silent = ReadTimeoutError(pool, url, "")
         raise Unanswered(f"{host} does not answer: {_reason(silent, seconds)}", Cause.SILENT) from error
     except (HTTPError, OSError) as error:
-        raise Unanswered(f"{host} does not answer: {_reason(error, seconds)}", _cause(error)) from error
+        cause = _cause(error)
+        subject = f"GET {url.removeprefix(host).partition('?')[0]}" if cause is Cause.BROKE else f"{host} does not answer"
+        raise Unanswered(f"{subject}: {_reason(error, seconds)}", cause) from error
     return Answer(status, said, body, monotonic() - started)
 
 
@@ -57,9 +64,9 @@ def _whole(pool: Any, url: str, headers: "HTTPHeaderDict", seconds: float) -> tu
     """Status, headers and body. The body is read in one go: what is read in pieces is copied once more, while nothing can be decoded."""
     from urllib3 import Timeout  # noqa: PLC0415
 
-    answer = pool.request(
-        "GET", url, headers=headers, timeout=Timeout(connect=seconds, read=seconds), retries=False, redirect=False
-    )
+    # a server that is not reached is told from one that is silent: the connection's time is over first
+    timeout = Timeout(connect=min(_LONGEST_CONNECT, 0.8 * seconds), read=seconds)
+    answer = pool.request("GET", url, headers=headers, timeout=timeout, retries=False, redirect=False)
     return answer.status, answer.headers, answer.data
 
 
@@ -88,6 +95,8 @@ def _reason(error: Exception, seconds: float) -> str:
             refused = error.__cause__
             spoken = refused.strerror if isinstance(refused, OSError) else None
             return f"{(spoken or str(error)).lower()}; check the network, or the context"
+        case exceptions.ConnectTimeoutError():
+            return f"no connection within {min(_LONGEST_CONNECT, 0.8 * seconds):g} s; check the network, or the context"
         case exceptions.TimeoutError():
             return f"no whole answer came within {seconds:g} s; check the network, or raise --request-timeout"
         case exceptions.SSLError() if "alert" in (words := _tls(error)):
@@ -96,10 +105,20 @@ def _reason(error: Exception, seconds: float) -> str:
             return f"no trusted TLS connection ({_tls(error)}); check certificate-authority and server in the kubeconfig"
         case exceptions.ProxyError():
             return f"the proxy fails ({error.original_error}); check proxy-url, HTTPS_PROXY and NO_PROXY"
+        case exceptions.DecodeError():
+            return "the gzip of the answer is damaged"
         case exceptions.ProtocolError():
-            return f"the connection broke ({error.args[-1]})"
+            return _broken(error.args[-1])
         case _:
             return " ".join(str(error).split())
+
+
+def _broken(inner: object) -> str:
+    """How a connection broke."""
+    if not isinstance(inner, http.client.IncompleteRead):
+        return f"the connection broke ({inner})"
+    partial: object = inner.partial  # bytes; of urllib3's own, their number
+    return f"the answer broke off after {len(partial) if isinstance(partial, bytes) else partial} bytes"
 
 
 def _tls(error: Exception) -> str:

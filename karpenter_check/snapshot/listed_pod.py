@@ -39,6 +39,12 @@ class ListedContainer(_Listed, frozen=True):
     name: str = ""
 
 
+class ListedVolume(_Listed, frozen=True):
+    """A volume of a pod."""
+
+    persistent_volume_claim: msgspec.Raw = _NOTHING
+
+
 class ListedSpec(_Listed, frozen=True):
     """`spec` of a pod."""
 
@@ -52,7 +58,7 @@ class ListedSpec(_Listed, frozen=True):
     containers: tuple[ListedContainer, ...] = ()
     init_containers: tuple[ListedContainer, ...] = ()
     overhead: msgspec.Raw = _NOTHING
-    volumes: msgspec.Raw = _NOTHING
+    volumes: tuple[ListedVolume, ...] = ()
     resources: msgspec.Raw = _NOTHING
     resource_claims: msgspec.Raw = _NOTHING
     topology_spread_constraints: msgspec.Raw = _NOTHING

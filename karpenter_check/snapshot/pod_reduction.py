@@ -14,13 +14,13 @@ from karpenter_check.snapshot.pod_object import (
     Container,
     ContainerPort,
     ContainerStatus,
+    PersistentVolumeClaimVolumeSource,
     PodResourceClaim,
     PodSpec,
     PodStatus,
     ResourceRequirements,
     Toleration,
     TopologySpreadConstraint,
-    Volume,
 )
 from karpenter_check.snapshot.pod_requests import effective_requests, resized
 from karpenter_check.snapshot.quantity import Milli, Quantity
@@ -35,9 +35,9 @@ _REMEMBERED = 1024
 """Distinct parts at a time: a list comes in the order of names, so what repeats is near."""
 _PIN = b'{"key":"metadata.name","operator":"In","values":["%s"]}'
 """How the DaemonSet controller pins a pod to its node (`pkg/controller/daemon/util:ReplaceDaemonSetPodNodeNameNodeAffinity`, v1.36)."""
-_PIN_TO_ANY = _PIN % b"*"
+_ANY_NODE = "*"
 """No node has this name."""
-_CLAIM = b'"persistentVolumeClaim"'
+_PIN_TO_ANY = _PIN % _ANY_NODE.encode()
 _NO_ANNOTATIONS = Annotations()
 _NO_AFFINITY = Affinity()
 
@@ -57,7 +57,7 @@ _ports = _decoded(tuple[ContainerPort, ...], ())
 _resources = _decoded(ResourceRequirements, ResourceRequirements())
 _amounts = _decoded(dict[str, Quantity], {})
 _claims = _decoded(tuple[PodResourceClaim, ...], ())
-_volumes = _decoded(tuple[Volume, ...], ())
+_claim = _decoded(PersistentVolumeClaimVolumeSource, PersistentVolumeClaimVolumeSource())
 _spread = _decoded(tuple[TopologySpreadConstraint, ...], ())
 
 
@@ -108,14 +108,14 @@ class PodReduction:
         alike = None
         if affinity and node_name:
             # pods of a DaemonSet differ by their pins alone, and are looked up without them
-            unpinned = affinity.replace(_PIN % node_name.encode(), _PIN_TO_ANY)
-            if unpinned != affinity:
-                alike = self._alike((unpinned, *others))
-        if alike is None or not alike.pinned_to:
+            pin = _PIN % node_name.encode()
+            if affinity.count(pin) == 1:
+                alike = self._alike((affinity.replace(pin, _PIN_TO_ANY), *others))
+        if alike is not None and alike.pinned_to == _ANY_NODE:
+            pinned_to = node_name
+        else:
             alike = self._alike((affinity, *others))
             pinned_to = same(alike.pinned_to, alike.pinned_to)
-        else:
-            pinned_to = node_name
         ready: bool | None = None
         scheduled: Condition | None = None
         for entry in status.conditions:
@@ -126,7 +126,12 @@ class PodReduction:
                 scheduled = Condition(
                     "PodScheduled", same(entry.status, entry.status), entry.reason, entry.message, entry.last_transition_time
                 )
-        volumes = bytes(spec.volumes)
+        has_claims = False
+        for volume in spec.volumes:
+            if claim := bytes(volume.persistent_volume_claim):
+                _claim(claim)
+                has_claims = True
+        held = _held(spec, status) if alike.may_be_resized else None
         annotations = metadata.annotations
         return Pod(
             Metadata(
@@ -145,13 +150,13 @@ class PodReduction:
             alike.scheduler_name,
             alike.priority_class_name,
             spec.priority,
-            _CLAIM in volumes and any(volume.persistent_volume_claim for volume in _volumes(volumes)),
+            has_claims,
             same(status.phase, status.phase),
             same(status.nominated_node_name, status.nominated_node_name),
             status.start_time,
             bool(ready),
             scheduled,
-            (_held(spec, status) if alike.may_be_resized else None) or alike.shape.requests,
+            alike.shape.requests if held is None else held,
         )
 
     def _alike(self, parts: tuple[Any, ...]) -> _Alike:
@@ -228,7 +233,7 @@ def _may_be_resized(asked: _Asked, had: _Had) -> bool:
     """Whether some container's resources are written differently in spec and status."""
     written = {name: resources for name, resources, _, _ in asked}
     return any(
-        resources and (resources != written.get(name) or (allocated and b'"requests":' + allocated not in resources))
+        (resources or allocated) and (resources != written.get(name) or (allocated and b'"requests":' + allocated not in resources))
         for name, resources, allocated in had
     )
 

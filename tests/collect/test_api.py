@@ -11,7 +11,7 @@ from karpenter_check.collect import api as api_module
 from karpenter_check.collect.access import connect
 from karpenter_check.collect.answer import Answer
 from karpenter_check.collect.refusal import CannotScan
-from karpenter_check.collect.retry import pause_after
+from karpenter_check.collect.retry import pause_after, retry_after
 from tests.collect.replay import Replay, Reply, taken_at
 
 
@@ -73,12 +73,18 @@ def test_pauses_double_and_none_is_like_another(monkeypatch: pytest.MonkeyPatch)
     assert len(set(pauses)) == 6
 
 
+def test_a_retry_after_is_waited_for_and_a_little_longer_but_never_less_than_the_own_pause() -> None:
+    answer = Answer(429, {"Retry-After": "7"}, b"")
+    assert all(7 <= pause_after(1, answer) < 7.01 for _ in range(20))
+    assert pause_after(1, Answer(429, {"Retry-After": "0"}, b"")) > 0
+
+
 @pytest.mark.parametrize(("given", "seconds"), [("0", 0.0), ("7", 7.0), (format_datetime(taken_at("healthy"), usegmt=True), 0.0)])
-def test_retry_after_is_honoured_in_seconds_or_as_a_date(given: str, seconds: float) -> None:
-    assert pause_after(1, Answer(429, {"Retry-After": given}, b"")) == seconds
+def test_retry_after_is_read_in_seconds_or_as_a_date(given: str, seconds: float) -> None:
+    assert retry_after(Answer(429, {"Retry-After": given}, b"")) == seconds
 
 
-@pytest.mark.parametrize("given", ["soon", "", "-5", "1.5", "nan"])
+@pytest.mark.parametrize("given", ["soon", "", "-5", "1.5", "nan", "Wed, 21 Oct 99999 07:28:00 GMT"])
 def test_a_retry_after_that_says_nothing_counts_as_none(given: str) -> None:
     assert 0 < pause_after(1, Answer(429, {"Retry-After": given}, b"")) < 0.01
 

@@ -76,7 +76,7 @@ ALL = REFUSED | BROKEN | NO_LIST | HARMLESS
 
 def often(fault: str) -> str:
     """How often is asked before that fault counts as lasting: what is silent takes its time, and so is asked less often."""
-    return "(asked 2 times)" if "stalled" in fault or "dripping" in fault else "(asked 4 times)"
+    return "(asked 2 times)" if "stalled" in fault or "dripping" in fault else "(asked 7 times)"
 
 
 def scan_with(*troubles: Trouble, timeout: float = 60) -> Scanned:
@@ -277,7 +277,7 @@ def test_the_command_says_what_it_could_not_have(tmp_path: Path, address: str, o
     assert ended.code == code
     coverage = msgspec.json.decode(ended.output)["coverage"][KINDS[address]]
     path = address.partition("?")[0]
-    assert (coverage["status"], coverage["reason"]) == ("failed", f"GET {path}: HTTP 503: it is a bad day (asked 4 times)")
+    assert (coverage["status"], coverage["reason"]) == ("failed", f"GET {path}: HTTP 503: it is a bad day (asked 7 times)")
 
 
 @pytest.mark.parametrize(
