@@ -121,6 +121,8 @@ def from_cluster(
         cluster = api.cluster
         with progress(said) as tell:
             snapshot = collect_live(api, progress=tell, karpenter_version=karpenter_version, events=events, gathering=gathering)
+            for kind, coverage in snapshot.coverage.items():
+                tell.ended(kind, coverage)
     except CannotScan as refusal:
         raise Refused(str(refusal), Exit.CANNOT_SCAN, cluster=cluster) from refusal
     nodepools = snapshot.covered(Kind.NODEPOOL)

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -14,9 +15,11 @@ import pytest
 from karpenter_check.cli import progress as drawing
 from karpenter_check.cli.progress import progress
 from karpenter_check.cli.said import Said
-from karpenter_check.snapshot import Kind
+from karpenter_check.snapshot import Coverage, Kind, Status
 from tests.cli.stuck import Stuck
 from tests.cli.terminal import Terminal, cursor_is_shown, screen
+from tests.collect.bad_day import BadDay
+from tests.collect.faults import Slow, Trouble
 from tests.collect.replay import Replay
 
 
@@ -31,14 +34,47 @@ def a_terminal(monkeypatch: pytest.MonkeyPatch, *, columns: int = 40, lines: int
     return terminal
 
 
-def test_each_kind_has_a_line_with_its_count_and_a_mark_when_it_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+WHOLE = Coverage(Status.COMPLETE, 7)
+
+
+def test_each_kind_has_a_line_with_its_count_and_a_mark_when_it_is_known_to_be_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = a_terminal(monkeypatch)
     with progress(Said(0)) as tell:
         tell(Kind.DAEMONSET, 0, None)
         tell(Kind.DAEMONSET, 7, None)
+        tell.ended(Kind.DAEMONSET, WHOLE)
         tell(Kind.POD, 12_500, 137_500)
 
         assert terminal.screen == ["✓ DaemonSet 7", "  Pod       12,500 of 150,000"]
+
+
+@pytest.mark.parametrize(
+    ("coverage", "line"),
+    [
+        (Coverage(Status.COMPLETE, 57), "✓ Pod 57"),
+        (Coverage(Status.PARTIAL, 56, "1 could not be read"), "~ Pod 19 of 57"),
+        (Coverage(Status.FAILED, 19, "HTTP 500"), "✗ Pod 19 of 57"),
+        (Coverage(Status.FORBIDDEN, 0, "grant it"), "✗ Pod 19 of 57"),
+    ],
+)
+def test_the_mark_is_that_of_how_a_kind_ended(coverage: Coverage, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = a_terminal(monkeypatch)
+    with progress(Said(0)) as tell:
+        tell(Kind.POD, 19, 38)
+        tell.ended(Kind.POD, coverage)
+        tell.ended(Kind.NODE, coverage)
+
+        assert terminal.screen == [line]
+
+
+def test_a_kind_that_is_left_before_its_end_is_known_has_no_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = a_terminal(monkeypatch)
+    with progress(Said(0)) as tell:
+        tell(Kind.NODE, 7, None)
+        tell(Kind.POD, 19, 38)
+        tell(Kind.EVENT, 0, None)
+
+        assert terminal.screen == ["  Node  7", "✗ Pod   19 of 57", "  Event 0"]
 
 
 @pytest.mark.parametrize(("columns", "bars"), [(40, 0), (80, 40)])
@@ -96,29 +132,33 @@ def test_on_a_low_terminal_the_oldest_kinds_give_way(monkeypatch: pytest.MonkeyP
         for kind in (Kind.NODEPOOL, Kind.NODECLAIM, Kind.NODE, Kind.DAEMONSET, Kind.POD):
             tell(kind, 1, None)
 
-        assert terminal.screen == ["✓ Node      1", "✓ DaemonSet 1", "  Pod       1"]
+        assert terminal.screen == ["  Node      1", "  DaemonSet 1", "  Pod       1"]
 
 
 def test_a_kind_that_is_told_of_again_is_not_done(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = a_terminal(monkeypatch)
     with progress(Said(0)) as tell:
-        for kind in (Kind.EVENT, Kind.NODE, Kind.EVENT):
-            tell(kind, 1, None)
+        for kind in (Kind.EVENT, Kind.NODE):
+            tell(kind, 7, None)
+            tell.ended(kind, WHOLE)
+        tell(Kind.EVENT, 8, None)
 
-        assert terminal.screen == ["  Event 1", "✓ Node  1"]
+        assert terminal.screen == ["  Event 8", "✓ Node  7"]
 
 
 def test_pages_that_come_fast_are_not_all_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = a_terminal(monkeypatch)
     monkeypatch.setattr(drawing, "_PAUSE", 3600)
     with progress(Said(0)) as tell:
+        tell(Kind.POD, 0, None)
         tell(Kind.POD, 500, 1000)
         drawn = terminal.getvalue()
-        tell(Kind.POD, 1000, 500)
+        assert terminal.screen == ["  Pod 500 of 1,500"]
+        tell(Kind.POD, 1500, None)
         assert terminal.getvalue() == drawn
         tell(Kind.EVENT, 0, None)
 
-        assert terminal.screen == ["✓ Pod   1,000", "  Event 0"]
+        assert terminal.screen == ["  Pod   1,500", "  Event 0"]
 
 
 def test_without_colour_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +209,9 @@ def test_a_real_terminal_is_left_as_it_was(command: tuple[str, ...], tmp_path: P
     assert cursor_is_shown(written)
 
 
-@pytest.mark.parametrize(("number", "word"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")])
+@pytest.mark.parametrize(
+    ("number", "word"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated"), (signal.SIGHUP, "hung up")]
+)
 def test_a_signal_leaves_one_line_and_the_cursor(number: signal.Signals, word: str, tmp_path: Path) -> None:
     with Stuck() as cluster:
         written = on_a_terminal(
@@ -177,9 +219,18 @@ def test_a_signal_leaves_one_line_and_the_cursor(number: signal.Signals, word: s
             meanwhile=lambda process: process.send_signal(number) if cluster.asked.wait(60) else process.kill(),
         )  # fmt: skip
 
-    assert "✓ Node" in written
+    assert "Node" in written
     assert screen(written) == [f"{word} while collecting Pod"]
     assert cursor_is_shown(written)
+
+
+def test_while_pages_come_slowly_it_shows_how_many_there_are(tmp_path: Path) -> None:
+    with BadDay("faults", [Trouble("/api/v1/pods", 2, Slow(1.0))]) as cluster:
+        written = on_a_terminal("scan", "--kubeconfig", str(cluster.kubeconfig(tmp_path)))
+
+    assert "Pod" in written
+    frames = "".join(re.split("\x1b\\[[0-9;?]*[A-Za-z]", written))
+    assert re.findall("Pod +[━╸╺]+ ([0-9]+ of [0-9]+)", frames)[:1] == ["19 of 57"]
 
 
 def on_a_terminal(*arguments: str, meanwhile: Callable[["subprocess.Popen[bytes]"], None] = lambda _: None) -> str:
