@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: they end the program at once, and one line says what it was doing."""
+"""Ctrl-C, SIGTERM and SIGHUP: they end the program at once, and one line says what it was doing."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from types import FrameType
 
 import click
 
-_WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+_WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SIGHUP: "hung up"}
 _GRACE = 1.0
 """Seconds in which the program has to end by itself: it cannot while a C function runs, such as the one that resolves a name."""
 _SHOW_CURSOR = "\x1b[?25h"
@@ -29,7 +29,7 @@ class Ended(BaseException):
         super().__init__(number)
         self._line = _line(number)
         self.code = _code(number)
-        """What the process exits with: 130 for Ctrl-C, 143 for SIGTERM."""
+        """What the process exits with: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP, as when ssh drops."""
 
     def tell(self) -> None:
         """Say in one line that it ends, and what it was doing."""
@@ -53,7 +53,7 @@ def listen() -> None:
     os.set_blocking(told, False)
     signal.set_wakeup_fd(told, warn_on_full_buffer=False)
     for number in _WORDS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as in a shell's background job: then Ctrl-C is not for us
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as in a shell's background job, or after nohup: then it is not for us
             signal.signal(number, _end)
     Thread(target=_end_if_stuck, args=(heard,), daemon=True).start()
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, sent to real processes."""
+"""Ctrl-C, SIGTERM and SIGHUP, sent to real processes."""
 
 import os
 import signal
@@ -16,8 +16,8 @@ from tests.collect.replay import Replay
 
 LONG = 60
 """Seconds, not reached: whoever is stuck would stay longer, until a request's own time is over."""
-WORDS = {signal.SIGINT: (130, "interrupted"), signal.SIGTERM: (143, "terminated")}
-BOTH = pytest.mark.parametrize("number", list(WORDS), ids=["Ctrl-C", "SIGTERM"])
+WORDS = {signal.SIGINT: (130, "interrupted"), signal.SIGTERM: (143, "terminated"), signal.SIGHUP: (129, "hung up")}
+EACH = pytest.mark.parametrize("number", list(WORDS), ids=["Ctrl-C", "SIGTERM", "SIGHUP"])
 
 
 @contextmanager
@@ -58,7 +58,7 @@ def is_asked(server: socket.socket) -> socket.socket:
     return connection
 
 
-@BOTH
+@EACH
 def test_a_signal_ends_it_while_the_first_request_hangs(number: signal.Signals, tmp_path: Path) -> None:
     code, word = WORDS[number]
     with (
@@ -69,7 +69,7 @@ def test_a_signal_ends_it_while_the_first_request_hangs(number: signal.Signals, 
         assert ending(process, number) == (code, "", f"{word} while asking the cluster\n")
 
 
-@BOTH
+@EACH
 def test_a_signal_ends_it_while_a_page_hangs(number: signal.Signals, tmp_path: Path) -> None:
     code, word = WORDS[number]
     with (
@@ -80,7 +80,7 @@ def test_a_signal_ends_it_while_a_page_hangs(number: signal.Signals, tmp_path: P
         assert ending(process, number) == (code, "", f"{word} while collecting Pod\n")
 
 
-@BOTH
+@EACH
 def test_a_second_signal_changes_nothing(number: signal.Signals, tmp_path: Path) -> None:
     code, word = WORDS[number]
     with (
@@ -91,7 +91,7 @@ def test_a_second_signal_changes_nothing(number: signal.Signals, tmp_path: Path)
         assert ending(process, number, number, number) == (code, "", f"{word} while asking the cluster\n")
 
 
-@BOTH
+@EACH
 def test_a_signal_ends_it_while_it_reads_its_input(number: signal.Signals) -> None:
     code, word = WORDS[number]
     with running("scan", "-f", "-") as process:
@@ -111,7 +111,7 @@ def marking(module: str, name: str) -> str:
     )
 
 
-@BOTH
+@EACH
 def test_a_signal_ends_it_while_a_big_file_is_parsed(number: signal.Signals, tmp_path: Path) -> None:
     code, word = WORDS[number]
     big = tmp_path / "big.yaml"
@@ -122,7 +122,7 @@ def test_a_signal_ends_it_while_a_big_file_is_parsed(number: signal.Signals, tmp
         assert ending(process, number) == (code, "", f"{word} while reading the input\n")
 
 
-@BOTH
+@EACH
 def test_a_signal_ends_it_while_it_judges(number: signal.Signals) -> None:
     code, word = WORDS[number]
     endless = "import karpenter_check.scan as module\ndef endless(*a):\n    sys.stderr.write('here\\n')\n    while True: pass\nmodule.scan = endless"
@@ -132,7 +132,7 @@ def test_a_signal_ends_it_while_it_judges(number: signal.Signals) -> None:
         assert ending(process, number) == (code, "", f"{word} while judging\n")
 
 
-@BOTH
+@EACH
 def test_a_signal_ends_it_where_python_is_not_asked(number: signal.Signals) -> None:
     code, word = WORDS[number]
     # a C function that takes no notice of signals, as the one that resolves a name
@@ -150,7 +150,7 @@ def test_a_signal_ends_it_where_python_is_not_asked(number: signal.Signals) -> N
         assert ending(process, number) == (code, "", f"{word} while judging\n")
 
 
-@BOTH
+@EACH
 def test_a_signal_takes_a_plugin_of_the_kubeconfig_along(number: signal.Signals, tmp_path: Path) -> None:
     code, word = WORDS[number]
     told = tmp_path / "told"
@@ -166,7 +166,7 @@ def test_a_signal_takes_a_plugin_of_the_kubeconfig_along(number: signal.Signals,
             assert pipe.read() == ""  # the plugin and its child are gone, or this would not end
 
 
-@BOTH
+@EACH
 def test_a_signal_leaves_no_half_written_file(number: signal.Signals, tmp_path: Path) -> None:
     code, word = WORDS[number]
     slow = (
@@ -179,3 +179,17 @@ def test_a_signal_leaves_no_half_written_file(number: signal.Signals, tmp_path: 
         assert process.stderr.readline() == "here\n"
         assert ending(process, number) == (code, "", f"{word}\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_after_nohup_a_terminal_that_goes_away_ends_nothing(tmp_path: Path) -> None:
+    ignoring = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)"
+    with (
+        Stuck() as cluster,
+        running("snapshot", "--kubeconfig", str(cluster.kubeconfig(tmp_path)), "-q", "-o", "-", program=ignoring) as process,
+    ):
+        assert cluster.asked.wait(LONG)
+        process.send_signal(signal.SIGHUP)
+        cluster.left.set()
+        printed, said = process.communicate(timeout=LONG)
+
+    assert (process.returncode, printed[:10], said) == (0, '{"schema":', "")
