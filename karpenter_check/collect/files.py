@@ -13,7 +13,7 @@ from karpenter_check.collect.gathering import Gathering
 from karpenter_check.collect.refusal import UnreadableInput
 from karpenter_check.collect.resources import kind_of
 from karpenter_check.collect.snapshot_file import SCHEMA, SnapshotFile
-from karpenter_check.collect.sources import Source, list_folder, read_source, split
+from karpenter_check.collect.sources import Source, is_folder, list_folder, read_source, split
 from karpenter_check.snapshot import LOOSE_MANIFESTS, NO_TIME, CollectionError, Coverage, Kind, Snapshot, Status, Version
 from karpenter_check.snapshot.version import parse_version
 
@@ -92,6 +92,8 @@ class _Reader:
     def _take_list(self, document: _Document, items: msgspec.Raw, source: str) -> None:
         self.lists = True
         of_type = kind_of(document.kind.removesuffix("List"), document.api_version)
+        if of_type in self.gathering.left_out:
+            return
         try:
             if of_type and of_type is not Kind.NODECLASS:
                 self.gathering.add_items(of_type, items, source)
@@ -160,18 +162,21 @@ def read_files(
     at: datetime | None = None,
     karpenter_version: Version | None = None,
     gathering: Gathering | None = None,
+    events: bool = True,
 ) -> FileInput:
     """The snapshot that the files hold together; None among the paths is standard input.
 
     `complete` says that every kind was asked for, so kinds that do not appear are empty. `at` is the time it was taken.
-    `gathering` is what the objects go through, a new one if none is given.
+    `gathering` is what the objects go through, a new one if none is given; `events` says whether they are read.
     Raises UnreadableInput where a named file, or everything in a folder, cannot be read; what cannot be read in a folder or a
     list beside what can becomes a collection error.
     """
     gathering = gathering or Gathering()
+    if not events:
+        gathering.left_out.add(Kind.EVENT)
     reader, ignored, first_refusal = _Reader(gathering), 0, None
     for path in paths:
-        if path is None or not path.is_dir():
+        if path is None or not is_folder(path):
             reader.read(read_source(path))
             continue
         folder = list_folder(path)
@@ -193,6 +198,7 @@ def read_files(
     coverage = reader.coverage(complete=complete)
     if complete:
         coverage |= _contradictions(gathering, reader.newest)
+    coverage |= {kind: Coverage(Status.NOT_COLLECTED, 0, "--no-events") for kind in gathering.left_out}
     if complete and not (gathering.objects[Kind.NODE] or gathering.legacy):
         raise UnreadableInput(
             "the input holds no Node, so it is no whole cluster: did kubectl print an error? Without --complete what is there is read"
@@ -207,7 +213,7 @@ def read_files(
             cluster=stated.cluster if stated else "",
             kubernetes_version=(stated.kubernetes_version if stated else "") or reader.kubernetes_version,
             karpenter_version=(parse_version(stated.karpenter_version) if stated else None) or karpenter_version,
-            errors=tuple(stated.errors) if stated else (),
+            errors=tuple(error for error in stated.errors if error.kind not in gathering.left_out) if stated else (),
         ),
         ignored=ignored,
         skipped=gathering.ignored.total(),

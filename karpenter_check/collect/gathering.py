@@ -48,6 +48,8 @@ class Gathering:
         """`spool` is given every object that is kept, as a snapshot file holds it."""
         self._spool = spool
         self.objects: dict[Kind, dict[tuple[str, str, str], Any]] = {kind: {} for kind in Kind}
+        self.left_out: set[Kind] = set()
+        """Kinds of which nothing is taken, not even what is wrong with them."""
         self.errors: list[CollectionError] = []
         self._unread: set[CollectionError] = set()
         self.failed: Counter[Kind] = Counter()
@@ -75,6 +77,8 @@ class Gathering:
 
     def add_items(self, kind: Kind, items: msgspec.Raw | bytes, source: str) -> None:
         """Take all items of one kind's list. Raises msgspec.ValidationError where they are no list."""
+        if kind in self.left_out:
+            return
         if kind is Kind.POD and not self._spool:
             with suppress(*_UNREDUCED):
                 self._keep_reduced(decode_listed_pods(items))
@@ -132,6 +136,8 @@ class Gathering:
         if not head.kind:
             raise ValueError("is no Kubernetes object: it has no kind")
         kind = kind_of(head.kind, head.api_version)
+        if kind in self.left_out:
+            return None
         if kind:
             self.add(kind, raw, source)
         elif head.kind in LEGACY_KINDS and head.api_version.startswith("karpenter."):

@@ -36,12 +36,28 @@ class Folder:
     ignored: int
 
 
+def is_folder(path: Path) -> bool:
+    """Whether it is one. Raises UnreadableInput where that cannot be asked, as of a name that is too long."""
+    try:
+        return path.is_dir()
+    except OSError as error:
+        raise _unreadable(str(path), error) from error
+
+
+def _unreadable(name: str, error: OSError) -> UnreadableInput:
+    reason = (error.strerror or str(error)).lower()
+    return UnreadableInput(f"{name}: {reason}; -f takes a file, a folder or - for standard input")
+
+
 def list_folder(path: Path) -> Folder:
     """The `*.json`, `*.yaml` and `*.yml` files of a folder, plain or gzipped, by name; not of folders inside it.
 
-    Raises UnreadableInput where there is none.
+    Raises UnreadableInput where there is none, or the folder cannot be read.
     """
-    entries = sorted(path.iterdir())
+    try:
+        entries = sorted(path.iterdir())
+    except OSError as error:
+        raise _unreadable(str(path), error) from error
     files = tuple(entry for entry in entries if entry.is_file() and entry.name.endswith(_SUFFIXES))
     if not files:
         raise UnreadableInput(
@@ -56,8 +72,7 @@ def read_source(path: Path | None) -> Source:
     try:
         content = path.read_bytes() if path else sys.stdin.buffer.read()
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UnreadableInput(f"{name}: {reason}; -f takes a file, a folder or - for standard input") from error
+        raise _unreadable(name, error) from error
     if content.startswith(b"\x1f\x8b"):
         try:
             content = gzip.decompress(content)

@@ -372,3 +372,21 @@ def test_of_environment_variables_only_the_controllers_cluster_name_is_kept(tmp_
         [("CLUSTER_NAME", "production")],
         [],
     ]
+
+
+def test_events_that_are_not_wanted_are_not_even_looked_at(tmp_path: Path) -> None:
+    event = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": "e", "creationTimestamp": "2031-01-01T00:00:00Z"}}
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n", "creationTimestamp": "2026-01-01T00:00:00Z"}}
+    mixed, typed = tmp_path / "mixed.json", tmp_path / "typed.json"
+    mixed.write_bytes(a_list(event, node))
+    typed.write_bytes(a_list(event, kind="EventList"))
+
+    snapshot = read_files([mixed, typed], events=False).snapshot
+
+    assert (snapshot.taken_at, snapshot.errors, snapshot.events) == (datetime(2026, 1, 1, tzinfo=UTC), (), ())
+    assert snapshot.covered(Kind.EVENT) == Coverage(Status.NOT_COLLECTED, 0, "--no-events")
+
+
+def test_a_name_that_no_file_can_have_is_refused() -> None:
+    with pytest.raises(UnreadableInput, match="file name too long; -f takes a file, a folder or - for standard input"):
+        read_files([Path("x" * 300)])

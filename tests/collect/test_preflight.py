@@ -76,3 +76,17 @@ def test_without_karpenter_nothing_else_is_asked_for(healthy: Replay, looked: As
 def test_where_nothing_may_be_listed_there_is_a_refusal(healthy: Replay, looked: Ask) -> None:
     healthy.may_list_nothing()
     assert looked().refusal.startswith("nothing may be listed; a ClusterRole has to grant {apiGroups: ")
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>", b"", b'{"kind":"Status","metadata":{}}'], ids=["a page for people", "empty", "no list"]
+)
+def test_a_list_that_is_none_has_failed(healthy: Replay, looked: Ask, body: bytes) -> None:
+    healthy.answer_always(PODS, Reply(200, body))
+    pods = next(look for look in looked().looks if look.kind is Kind.POD)
+    assert (pods.status, pods.reason.startswith(f"GET {PODS}: the answer is no list: ")) == (Status.FAILED, True)
+
+
+def test_a_list_that_is_none_once_is_asked_for_again(healthy: Replay, looked: Ask) -> None:
+    healthy.answer(PODS, Reply(200, b"<html>"))
+    assert next(look for look in looked().looks if look.kind is Kind.POD).status is Status.COMPLETE

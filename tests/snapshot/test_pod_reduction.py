@@ -200,3 +200,24 @@ def test_a_pod_that_is_resized_in_place_holds_what_decoding_it_gives() -> None:
     ]
     assert [entry.held["cpu"] for entry in reduced(pod)] == [entry.held["cpu"] for entry in decoded(pod)]
     assert reduced(pod)[0].held["cpu"] >= 3000
+
+
+def test_a_pin_beside_another_one_is_not_taken_for_the_pods_own() -> None:
+    def field(node: str) -> dict[str, Any]:
+        return {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
+
+    affinity = {
+        "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [field("n2")]},
+        "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "preference": field("n1")}],
+    }
+    pod = a_pod("n1", affinity={"nodeAffinity": affinity})
+    assert [as_plain(entry) for entry in reduced(pod)] == [as_plain(entry) for entry in decoded(pod)]
+
+
+def test_a_resize_that_leaves_nothing_is_not_taken_for_none() -> None:
+    pod = a_pod("n1", containers=[{"name": "main", "resources": {"requests": {"cpu": "1"}}}])
+    pod["status"] = {
+        "conditions": [{"type": "PodResizePending", "status": "True", "reason": "Infeasible"}],
+        "containerStatuses": [{"name": "main", "resources": {}}],
+    }
+    assert [entry.held for entry in reduced(pod)] == [entry.held for entry in decoded(pod)] == [{}]
