@@ -172,11 +172,17 @@ class Source:
         """Raises click.UsageError for options that do not go together."""
         if self.demo and self.filenames:
             raise click.UsageError("--demo and -f exclude each other")
-        of_cluster = self.access.context or self.access.kubeconfig or self.access.as_user or self.access.as_groups or dry_run
-        if (self.demo or self.filenames) and of_cluster:
-            raise click.UsageError(
-                "--context, --kubeconfig, --as, --as-group and --dry-run are for a live cluster; -f and --demo read none"
-            )
+        of_cluster = {
+            "--context": self.access.context,
+            "--kubeconfig": self.access.kubeconfig,
+            "--as": self.access.as_user,
+            "--as-group": self.access.as_groups,
+            "--dry-run": dry_run,
+        }
+        given = [name for name, value in of_cluster.items() if value]
+        if given and (self.demo or self.filenames):
+            verb = "is" if len(given) == 1 else "are"
+            raise click.UsageError(f"{', '.join(given)} {verb} for a live cluster; -f and --demo read none")
         if not self.filenames and (self.complete or self.at):
             raise click.UsageError("--complete and --at say something about -f, which is not given")
         if self.filenames.count(None) > 1:

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from gzip import GzipFile
 from io import BufferedWriter
 from pathlib import Path
+from stat import S_IMODE
 from typing import IO
 
 import click
@@ -55,16 +56,16 @@ def write_stdout(text: str) -> None:
         discard_stdout()
 
 
-def write_bytes(pieces: Iterable[bytes], file: Path | None) -> int | None:
-    """Write a file that only its owner may read, packed if its name ends in .gz, or to standard output.
+def write_bytes(pieces: Iterable[bytes], file: Path | None) -> int:
+    """Write a file that only its owner may read if it is new, packed if its name ends in .gz, or to standard output.
 
-    Returns how many bytes it has, or None where the reader of standard output went away.
+    Returns how many bytes it has.
 
-    Raises as `write` does, and OSError of the pieces as click.FileError.
+    Raises click.FileError, also for an OSError of the pieces, and click.ClickException where standard output takes less than all.
     """
     if file:
         with _whole(file, private=True) as stream:
-            if file.suffix == ".gz":
+            if file.suffix.lower() == ".gz":
                 # without a name and a time, so that the same content gives the same bytes
                 with GzipFile("", "wb", 9, stream, mtime=0) as packed, BufferedWriter(packed, _BUFFER) as buffer:
                     buffer.writelines(pieces)
@@ -77,9 +78,9 @@ def write_bytes(pieces: Iterable[bytes], file: Path | None) -> int | None:
         for piece in pieces:
             count += sys.stdout.buffer.write(piece)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except BrokenPipeError as error:
         discard_stdout()
-        return None
+        raise click.ClickException("standard output was not wholly written: its reader went away") from error
     except OSError as error:
         discard_stdout()
         raise click.ClickException(f"standard output cannot be written: {error.strerror or error}") from error
@@ -93,21 +94,34 @@ def _write_file(text: str, file: Path) -> None:
 
 @contextmanager
 def _whole(file: Path, *, private: bool = False) -> Iterator[IO[bytes]]:
-    """A file to write, which gets its name when all is written. Raises click.FileError, also for an OSError of the block."""
+    """A file to write, which gets its name when all is written; one that is there keeps its permissions, and so does a link to it.
+
+    Raises click.FileError, also for an OSError of the block.
+    """
     beside = None
     try:
-        if not file.exists() or file.is_file():  # a pipe or a device, such as /dev/stderr, cannot be replaced
-            beside = file.with_name(f".{file.name}.{os.getpid()}")
-        with open(beside or file, "wb", _BUFFER, opener=_private if private else None) as stream:
+        place, mode = file, None
+        if _replaceable(file):
+            place = Path(os.path.realpath(file))
+            mode = S_IMODE(place.stat().st_mode) if place.exists() else None
+            beside = place.with_name(f".{place.name}.{os.getpid()}")
+        with open(beside or file, "wb", _BUFFER, opener=_private if private or mode is not None else None) as stream:
+            if beside and mode is not None:
+                os.fchmod(stream.fileno(), mode)
             yield stream
         if beside:
-            beside.replace(file)
+            beside.replace(place)
     except OSError as error:
         raise click.FileError(str(file), error.strerror) from error
     finally:  # after a signal, too
         if beside:
             with suppress(OSError):  # it may have its name by now, or could not be made
                 beside.unlink()
+
+
+def _replaceable(file: Path) -> bool:
+    """Whether another file can take its place: not of a pipe, nor of a device such as /dev/stderr, whatever that leads to."""
+    return not file.is_relative_to("/dev") and not file.is_relative_to("/proc") and (not file.exists() or file.is_file())
 
 
 def _private(path: str, flags: int) -> int:

@@ -1,6 +1,5 @@
 """`karpenter-check snapshot`."""
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,7 +13,8 @@ from karpenter_check.cli.source_options import source_options
 @click.option(  # not from the environment: where scan writes, in some format, is no place for a snapshot
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    "outputs",
+    multiple=True,  # so that a second one is refused, and not taken in the place of the first
     metavar="FILE[.gz]|-",
     help="The file to write, packed if its name ends in .gz; - is stdout.  [required]",
 )
@@ -27,10 +27,10 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     """Keep in a file what a scan reads of a cluster, to scan it later or elsewhere.
 
     \b
-    karpenter-check snapshot -o cluster.json.gz              of the current kubeconfig context
-    karpenter-check snapshot --redact -o cluster.json.gz     to attach it to an issue
-    karpenter-check snapshot -f dump.json -o cluster.json    of what kubectl printed, without all that no rule reads
-    karpenter-check scan -f cluster.json.gz                  the report that the cluster would have got then
+    karpenter-check snapshot -o s.json.gz            of the current context
+    karpenter-check snapshot --redact -o s.json.gz   to attach it to an issue
+    karpenter-check snapshot -f dump.json -o s.json  of what kubectl printed
+    karpenter-check scan -f s.json.gz                the report of that moment
 
     The file holds no commands, arguments, secrets or environment variables of pods.
 

@@ -1,11 +1,12 @@
 """One snapshot file: collect, write, and say what is in it."""
 
-import os
+from collections.abc import Container
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
+from karpenter_check.cli.destination import STDOUT, destination
 from karpenter_check.cli.exits import Exit
 from karpenter_check.cli.input import Refused, Source
 from karpenter_check.cli.output import write_bytes
@@ -13,11 +14,9 @@ from karpenter_check.cli.said import Said
 from karpenter_check.cli.signals import doing
 from karpenter_check.collect.gathering import Gathering
 from karpenter_check.collect.snapshot_file import snapshot_file
-from karpenter_check.collect.spool import Spool
+from karpenter_check.collect.spool import Spool, SpoolFailed
 from karpenter_check.snapshot import Coverage, Kind, Snapshot, Status
 
-STDOUT = Path("-")
-_READ = {Status.COMPLETE, Status.PARTIAL}
 _ALPHA = Coverage(Status.ABSENT, 0, "there is only Karpenter's alpha API (v1alpha5)")
 
 
@@ -26,7 +25,7 @@ class Options:
     """What `karpenter-check snapshot` was called with."""
 
     source: Source
-    output: Path | None
+    outputs: tuple[str, ...]
     redact: bool
     strict: bool
     quiet: bool
@@ -40,12 +39,14 @@ def take(options: Options) -> int:
     try:
         with Spool() as spool:
             snapshot, refusal = _taken(options.source, said, Gathering(spool))
-            with doing("writing the snapshot"):
+            with doing("writing the snapshot" if output == STDOUT else "writing the snapshot; nothing was written"):
                 size = _write(snapshot, spool, output, redact=options.redact)
-    except OSError as error:
-        raise Refused(f"the objects cannot be kept on disk on their way: {error.strerror or error}", Exit.CANNOT_SCAN) from error
-    if size is not None:
-        said.note(_summary(snapshot, "standard output" if output == STDOUT else str(output), size))
+    except SpoolFailed as failure:
+        raise Refused(f"the objects cannot be kept on disk on their way: {failure}", Exit.CANNOT_SCAN) from failure
+    missed = _missed(snapshot, options.source, judged=not refusal)
+    for kind, entry in missed.items():
+        said.warning(f"{kind}: {entry}" + (f"; {entry.count:,} of it are in the file" if entry.count else ""))
+    said.note(_summary(snapshot, missed, "standard output" if output == STDOUT else str(output), size))
     if refusal:
         raise refusal
     incomplete = bool(snapshot.errors) or any(entry.status is not Status.COMPLETE for entry in snapshot.coverage.values())
@@ -65,8 +66,8 @@ def _taken(source: Source, said: Said, gathering: Gathering) -> tuple[Snapshot, 
         return snapshot, refusal
 
 
-def _write(snapshot: Snapshot, spool: Spool, output: Path, *, redact: bool) -> int | None:
-    """Returns how many bytes were written, or None where nobody reads them any more."""
+def _write(snapshot: Snapshot, spool: Spool, output: Path, *, redact: bool) -> int:
+    """Returns how many bytes were written."""
     redaction = None
     if redact:
         from karpenter_check.collect.redaction import Redaction, redaction_key  # noqa: PLC0415  only this needs it
@@ -76,39 +77,36 @@ def _write(snapshot: Snapshot, spool: Spool, output: Path, *, redact: bool) -> i
 
 
 def _checked(options: Options) -> Path:
-    """Where to write. What can be known to fail fails before a long collection. Raises click.ClickException."""
+    """Where to write. Raises click.ClickException for options that cannot be followed."""
     options.source.check()
     if options.quiet and options.verbose:
         raise click.UsageError("-q and -v exclude each other")
-    output = options.output
-    if output is None:
-        raise click.UsageError("say where to write, with -o FILE or -o FILE.gz; -o - is standard output")
-    if output == STDOUT:
-        return output
-    try:
-        if output.is_dir():
-            raise click.UsageError(f"-o: {str(output)!r} is a folder; name a file in it")
-        if not output.parent.is_dir():
-            raise click.UsageError(f"-o: there is no folder {str(output.parent)!r}")
-        if not output.exists() and not os.access(output.parent, os.W_OK):
-            raise click.FileError(str(output), "the folder may not be written to")
-    except OSError as error:
-        raise click.FileError(str(output), error.strerror) from error
-    return output
+    return destination(options.outputs)
 
 
-def _summary(snapshot: Snapshot, name: str, size: int) -> str:
-    """What was written, and what is not in it."""
-    coverage = snapshot.coverage
-    objects = sum(entry.count for entry in coverage.values())
-    kinds = sum(entry.status in _READ for entry in coverage.values())
+def _missed(snapshot: Snapshot, source: Source, *, judged: bool) -> dict[Kind, Coverage]:
+    """The kinds that were asked for and are not in the file, or not wholly: of a cluster, and of what is said to be one, all are."""
+    whole = judged and (source.complete or not (source.filenames or source.demo))
+    return {
+        kind: entry
+        for kind, entry in snapshot.coverage.items()
+        if entry.not_had or (whole and entry.status is Status.NOT_COLLECTED and not (kind is Kind.EVENT and source.no_events))
+    }
+
+
+def _summary(snapshot: Snapshot, missed: Container[Kind], name: str, size: int) -> str:
+    """What was written, and what is not in it; why, where no warning has told it."""
+    counts = [entry.count for entry in snapshot.coverage.values() if entry.count]
+    objects, kinds = sum(counts), len(counts)
     parts = [f"wrote {name}: {objects:,} object{'s' * (objects != 1)} of {kinds} kind{'s' * (kinds != 1)}, {_size(size)}"]
-    missing = [f"{kind} ({entry.status})" for kind, entry in coverage.items() if entry.status not in _READ]
-    if missing:
-        parts.append(f"not read: {', '.join(missing)}")
-    partly = [f"{kind} ({entry.reason})" for kind, entry in coverage.items() if entry.status is Status.PARTIAL]
-    if partly:
-        parts.append(f"not wholly read: {', '.join(partly)}")
+    lacking = {kind: entry for kind, entry in snapshot.coverage.items() if entry.status is not Status.COMPLETE}
+    named = {
+        kind: f"{kind} ({entry.status if kind in missed else entry.reason or entry.status})" for kind, entry in lacking.items()
+    }
+    for words, partly in (("not read", False), ("not wholly read", True)):
+        entries = [named[kind] for kind, entry in lacking.items() if (entry.status is Status.PARTIAL or entry.count > 0) is partly]
+        if entries:
+            parts.append(f"{words}: {', '.join(entries)}")
     return "; ".join(parts)
 
 

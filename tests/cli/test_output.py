@@ -6,6 +6,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from stat import S_IMODE
 
 import pytest
 
@@ -46,6 +47,25 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     result = shell('"$0" scan --demo --fail-on high | true; exit "${PIPESTATUS[0]}"')
 
     assert (result.returncode, "Traceback" in result.stderr, "Error" in result.stderr) == (10, False, False)
+
+
+def test_a_device_that_leads_to_a_file_stays_a_device(tmp_path: Path) -> None:
+    file = tmp_path / "errors"
+    result = shell(f'"$0" scan --demo -o json=/dev/stderr 2> {file}')
+
+    assert (result.returncode, Path("/dev/stderr").is_symlink()) == (0, True)
+    assert '"schema": "karpenter-check/v1"' in file.read_text()
+
+
+def test_a_report_follows_a_link_and_a_file_keeps_its_permissions(tmp_path: Path) -> None:
+    file, link = tmp_path / "report.json", tmp_path / "link.json"
+    file.touch()
+    file.chmod(0o604)
+    link.symlink_to(file)
+    result = shell(f'"$0" scan --demo -o json={link}')
+
+    assert (result.returncode, link.is_symlink(), S_IMODE(file.stat().st_mode)) == (0, True, 0o604)
+    assert '"schema": "karpenter-check/v1"' in file.read_text()
 
 
 @pytest.mark.parametrize(

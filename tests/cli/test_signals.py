@@ -193,3 +193,18 @@ def test_after_nohup_a_terminal_that_goes_away_ends_nothing(tmp_path: Path) -> N
         printed, said = process.communicate(timeout=LONG)
 
     assert (process.returncode, printed[:10], said) == (0, '{"schema":', "")
+
+
+@EACH
+def test_a_signal_while_the_snapshot_is_written_says_that_nothing_was(number: signal.Signals, tmp_path: Path) -> None:
+    code, word = WORDS[number]
+    slow = (
+        "import karpenter_check.collect.snapshot_file as module\n"
+        "def endless(*a):\n    yield b'{'; sys.stderr.write('here\\n')\n    while True: pass\n"
+        "module.snapshot_file = endless"
+    )
+    with running("snapshot", "--demo", "-o", str(tmp_path / "s.json"), program=slow) as process:
+        assert process.stderr
+        assert process.stderr.readline() == "here\n"
+        assert ending(process, number) == (code, "", f"{word} while writing the snapshot; nothing was written\n")
+    assert list(tmp_path.iterdir()) == []

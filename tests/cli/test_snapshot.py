@@ -2,23 +2,30 @@
 
 import gzip
 import json
+import os
 import re
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
-from errno import ENOSPC
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
 from karpenter_check.cli import group
+from karpenter_check.cli.destination import destination
 from karpenter_check.cli.output import write_bytes
-from karpenter_check.collect.spool import Spool
+from karpenter_check.collect import spool
 from karpenter_check.metrics.gauges import SCAN_DURATION
+from tests.cli.terminal import Terminal
 from tests.cli.test_scan import as_kubectl_prints
+from tests.collect.bad_day import BadDay
+from tests.collect.faults import FOREVER, Instead, Trouble
 from tests.collect.replay import RECORDINGS, Replay, Reply, an_error, forbidden
 
 EVENTS, PODS = "/api/v1/events", "/api/v1/pods"
@@ -69,8 +76,37 @@ def test_an_incomplete_scan_stays_as_incomplete_as_it_was(healthy: Replay, tmp_p
         assert live[0] in {4, 10}
     assert written.exit_code == 4
     assert written.stderr.splitlines()[-1].partition("; ")[2] == (
-        "not read: Deployment (failed), Event (forbidden); not wholly read: Pod (1 could not be read)"
+        "not read: Deployment (failed), Event (forbidden); not wholly read: Pod (partial)"
     )
+
+
+def test_what_was_not_had_is_warned_of_with_its_reason_and_what_came_of_it(tmp_path: Path) -> None:
+    with BadDay("faults", [Trouble(PODS, 2, Instead(b"<html>"), FOREVER)]) as cluster:
+        cluster.answer_always("/apis/apps/v1/deployments", an_error("401"))
+        cluster.answer_always(EVENTS, forbidden(EVENTS, "events"))
+        result = run("snapshot", "-q", "-o", str(tmp_path / "s.json"), kubeconfig=cluster.kubeconfig(tmp_path))
+
+    warned = [line.removeprefix("karpenter-check: warning: ") for line in result.stderr.splitlines()]
+    assert [re.sub(r"\(GET [^ ]*: ", "(", line)[:30] for line in warned] == [
+        "Pod: failed (the answer is no ",
+        "Deployment: failed (HTTP 401: ",
+        'Event: forbidden (User "jane" ',
+    ]
+    assert warned[0].endswith("; 19 of it are in the file")
+    assert result.exit_code == 0
+
+
+def test_with_complete_what_is_missing_all_the_same_is_warned_of(tmp_path: Path) -> None:
+    dump = tmp_path / "dump.json"
+    node = {"kind": "Node", "apiVersion": "v1", "metadata": {"name": "n1"}}
+    dump.write_text(json.dumps({"kind": "List", "apiVersion": "v1", "items": [node]}))
+    result = run("snapshot", "-f", str(dump), "--complete", "--at", "2026-11-21T08:00:00Z", "-o", str(tmp_path / "s.json"))
+
+    warning, note = result.stderr.splitlines()
+    assert warning == (
+        "karpenter-check: warning: Pod: not-collected (none in the input, but there are nodes: did kubectl print an error?)"
+    )
+    assert re.sub("[0-9]+ B", "N B", note.partition("s.json: ")[2]) == "1 object of 1 kind, N B; not read: Pod (not-collected)"
 
 
 def test_a_cluster_without_karpenter_is_kept_and_both_exit_3(healthy: Replay, tmp_path: Path) -> None:
@@ -167,7 +203,8 @@ def test_without_events_there_are_none_in_the_file() -> None:
     document = json.loads(result.stdout)
     assert "Event" not in document["lists"]
     assert document["coverage"]["Event"] == {"status": "not-collected", "reason": "--no-events"}
-    assert "not read: Event (not-collected)" in result.stderr
+    assert "not read: Event (--no-events)" in result.stderr
+    assert "warning" not in result.stderr
 
 
 def test_standard_output_gets_the_file_unpacked() -> None:
@@ -177,15 +214,95 @@ def test_standard_output_gets_the_file_unpacked() -> None:
     assert result.stderr == ""
 
 
-def test_a_reader_of_standard_output_may_go_away() -> None:
+def test_a_reader_of_standard_output_that_goes_away_is_told_with_exit_code_1() -> None:
     command = [sys.executable, "-m", "karpenter_check", "snapshot", "--demo", "-o", "-"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
         assert process.stderr
         process.stdout.read(10)
         process.stdout.close()
-        assert process.stderr.read() == b""
-    assert process.returncode == 0
+        assert process.stderr.read() == b"Error: standard output was not wholly written: its reader went away\n"
+    assert process.returncode == 1
+
+
+def test_a_closed_standard_output_is_told_with_exit_code_1() -> None:
+    command = f"{sys.executable} -m karpenter_check snapshot --demo -o - >&-"
+    process = subprocess.run(["/bin/sh", "-c", command], stderr=subprocess.PIPE, text=True, check=False)
+
+    assert (process.returncode, process.stderr) == (1, "Error: standard output cannot be written: it is closed\n")
+
+
+def test_a_terminal_is_not_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    with pytest.raises(click.UsageError, match="standard output is a terminal"):
+        destination(["-"])
+
+
+def test_a_link_is_followed_and_a_file_keeps_its_permissions(tmp_path: Path) -> None:
+    file, link, dangling = tmp_path / "folder" / "s.json", tmp_path / "link.json", tmp_path / "dangling.json"
+    file.parent.mkdir()
+    file.touch()
+    file.chmod(0o640)
+    link.symlink_to(file)
+    dangling.symlink_to(file.parent / "new.json")
+    codes = [run("snapshot", "--demo", "-o", str(path)).exit_code for path in (link, dangling)]
+
+    assert codes == [0, 0]
+    assert (link.is_symlink(), dangling.is_symlink()) == (True, True)
+    assert {entry.name: (stat.S_IMODE(entry.stat().st_mode), entry.stat().st_size > 0) for entry in file.parent.iterdir()} == {
+        "s.json": (0o640, True),
+        "new.json": (0o600, True),
+    }
+
+
+def test_a_file_that_may_not_be_read_can_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "s.json"
+    file.touch()
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode, **others: mode != os.R_OK and access(path, mode, **others))
+
+    assert run("snapshot", "--demo", "-o", str(file)).exit_code == 0
+
+
+def test_a_folder_that_may_not_be_written_to_is_named_before_anything_is_read(
+    healthy: Replay, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    kubeconfig = healthy.kubeconfig(tmp_path)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    result = run("snapshot", "-o", str(tmp_path / "s.json"), kubeconfig=kubeconfig)
+
+    assert (result.exit_code, healthy.requests) == (2, [])
+    assert f"-o: the folder '{tmp_path}' may not be written to" in result.stderr
+
+
+@pytest.mark.parametrize("output", ["json=s.json", "table", "yaml"])
+def test_a_format_is_no_file(output: str) -> None:
+    result = run("snapshot", "--demo", "-o", output)
+
+    assert result.exit_code == 2
+    assert f"-o: snapshot writes one format: name a file, such as cluster.json.gz, not {output!r}" in result.stderr
+    assert not Path(output).exists()
+
+
+def test_two_files_are_refused(tmp_path: Path) -> None:
+    result = run("snapshot", "--demo", "-o", str(tmp_path / "a.json"), "-o", str(tmp_path / "b.json"))
+
+    assert (result.exit_code, list(tmp_path.iterdir())) == (2, [])
+    assert "a snapshot goes to one file: give it once" in result.stderr
+
+
+def test_the_options_of_a_cluster_are_named_where_there_is_none(tmp_path: Path) -> None:
+    result = run("snapshot", "--demo", "--context", "x", "-o", str(tmp_path / "s.json"))
+
+    assert result.exit_code == 2
+    assert "Error: --context is for a live cluster; -f and --demo read none" in result.stderr
+
+
+def test_the_name_of_a_packed_file_may_be_in_capitals(tmp_path: Path) -> None:
+    file = tmp_path / "S.JSON.GZ"
+    run("snapshot", "--demo", "-o", str(file))
+
+    assert file.read_bytes()[:2] == b"\x1f\x8b"
 
 
 def test_only_its_owner_may_read_the_file_and_no_other_file_stays(tmp_path: Path) -> None:
@@ -214,6 +331,8 @@ def test_a_device_is_written_to_as_it_is() -> None:
     [
         (None, "say where to write, with -o FILE or -o FILE.gz; -o - is standard output"),
         ("folder", "is a folder; name a file in it"),
+        ("new/", "is a folder; name a file in it"),
+        ("a.json/", "is a folder; name a file in it"),
         ("no/such/cluster.json", "there is no folder"),
         ("file/cluster.json", "there is no folder"),
     ],
@@ -223,14 +342,21 @@ def test_where_nothing_can_be_written_it_says_so_before_it_reads_anything(
 ) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
-    result = run("snapshot", *(["-o", str(tmp_path / output)] if output else []), kubeconfig=healthy.kubeconfig(tmp_path))
+    result = run("snapshot", *(["-o", f"{tmp_path}/{output}"] if output else []), kubeconfig=healthy.kubeconfig(tmp_path))
 
     assert result.exit_code == 2
     assert said in result.stderr
     assert healthy.requests == []
 
 
-@pytest.mark.parametrize("length", [250, 300], ids=["too long with what is added", "too long"])
+def test_a_name_without_a_letter_is_no_file() -> None:
+    result = run("snapshot", "--demo", "-o", "")
+
+    assert result.exit_code == 2
+    assert "-o: the name of the file is empty" in result.stderr
+
+
+@pytest.mark.parametrize("length", [254, 300], ids=["too long with what is added", "too long"])
 def test_what_cannot_be_written_is_told_with_exit_code_1(length: int, tmp_path: Path) -> None:
     result = run("snapshot", "--demo", "-o", str(tmp_path / ("x" * length)))
 
@@ -254,15 +380,26 @@ def test_a_full_disk_behind_standard_output_is_told_with_exit_code_1() -> None:
     assert (process.returncode, process.stderr) == (1, "Error: standard output cannot be written: No space left on device\n")
 
 
-def test_a_disk_that_is_full_on_the_way_is_told_with_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OSError(ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(Spool, "add", full)
+def test_a_disk_that_is_full_on_the_way_is_told_with_exit_code_1_and_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool, "TemporaryFile", partial(open, "/dev/full", "wb"))
+    monkeypatch.setattr(tempfile, "tempdir", "/var/full")
     result = run("snapshot", "--demo", "-o", "-")
 
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "Error: the objects cannot be kept on disk on their way: No space left on device\n"
+    assert result.stderr == (
+        "Error: the objects cannot be kept on disk on their way: /var/full: no space left; set TMPDIR to a folder with room\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["scan", "snapshot"])
+def test_an_input_that_cannot_be_looked_at_is_told_as_what_it_is(command: str, tmp_path: Path) -> None:
+    name = "x" * 300
+    result = run(command, "-f", name, "-o", "json" if command == "scan" else str(tmp_path / "s.json"))
+
+    assert (result.exit_code, result.stderr) == (
+        2,
+        f"Error: {name}: file name too long; -f takes a file, a folder or - for standard input\n",
+    )
 
 
 def test_the_place_where_a_scan_writes_to_is_not_taken_from_the_environment() -> None:
