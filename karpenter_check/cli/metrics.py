@@ -15,9 +15,9 @@ def command() -> None:
 @command.command()
 @push_options
 def delete(**options: Any) -> None:
-    """Delete a cluster's group from the Pushgateway: it keeps a group for ever, even of a cluster that is gone.
+    """Delete a cluster's group from the Pushgateway.
 
-    Give the address, the job, the cluster and the labels that it was pushed with.
+    It keeps a group for ever, even of a cluster that is gone. Give the address, the job, the cluster and the labels that it was pushed with.
     """
     from karpenter_check.cli.push import PushOptions  # noqa: PLC0415  --help must not wait for prometheus_client
     from karpenter_check.metrics.transport import GatewayError  # noqa: PLC0415  as above

@@ -28,7 +28,10 @@ def list_rules() -> None:
 @command.command()
 @click.argument("slug", shell_complete=complete_slugs)
 def explain(slug: str) -> None:
-    """Show the page of a rule: what it finds, why it matters, what to do, when it is wrong."""
+    """Show the page of a rule.
+
+    It says what the rule finds, why that matters, what to do, and when the rule is wrong.
+    """
     from karpenter_check.cli.choose import find_rule  # noqa: PLC0415  only this command needs the rules
 
     rule = find_rule(slug)

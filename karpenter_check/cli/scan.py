@@ -68,9 +68,9 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     """Find out what is wrong with Karpenter in a cluster, or in what kubectl printed of it.
 
     \b
-    karpenter-check scan                 the cluster of the current kubeconfig context
-    karpenter-check scan --demo          a snapshot that comes with karpenter-check
-    karpenter-check scan -f dump.json    what `kubectl get … -A -o json` printed; - is stdin
+    karpenter-check scan               the cluster of the current context
+    karpenter-check scan --demo        a snapshot that comes with karpenter-check
+    karpenter-check scan -f dump.json  what kubectl -o json printed; - is stdin
 
     Exit codes: 0 clean, 1 could not scan, 2 wrong usage or unreadable input, 3 no Karpenter there, 4 incomplete and --strict,
     5 push failed and --push-required, 10 findings at or above --fail-on.

@@ -76,3 +76,28 @@ def test_help_waits_for_nothing_heavy(command: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert heavy & set(done.stderr.split()) == set()
+
+
+@pytest.mark.parametrize("command", [*commands(group)], ids=" ".join)
+def test_help_fits_80_columns_and_leaves_nothing_out(command: list[str]) -> None:
+    result = CliRunner().invoke(group, [*command, "--help"], prog_name="karpenter-check", env={"COLUMNS": "80"})
+    usage, *lines = result.output.splitlines()
+
+    assert usage.startswith("Usage: karpenter-check")
+    assert [line for line in lines if len(line) > 80 or line.endswith("...")] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "named"),
+    [
+        (["--request-timeout", "x"], {"KARPENTER_CHECK_REQUEST_TIMEOUT": "1s"}, "'--request-timeout'"),
+        ([], {"KARPENTER_CHECK_REQUEST_TIMEOUT": "x"}, "'KARPENTER_CHECK_REQUEST_TIMEOUT'"),
+        ([], {"KARPENTER_CHECK_FAIL_ON": "x"}, "'KARPENTER_CHECK_FAIL_ON'"),
+    ],
+)
+def test_a_wrong_value_is_told_by_the_name_under_which_it_was_given(
+    arguments: list[str], environment: dict[str, str], named: str
+) -> None:
+    result = CliRunner().invoke(group, ["scan", "--demo", *arguments], env=environment)
+
+    assert (result.exit_code, result.stderr.splitlines()[-1].split(":")[1]) == (2, f" Invalid value for {named}")
