@@ -55,6 +55,8 @@ def _header(report: Report, version: str) -> str:
     parts.append("at an unknown time" if snapshot.taken_at == NO_TIME else f"at {snapshot.taken_at:%Y-%m-%d %H:%M:%SZ}")
     if snapshot.kubernetes_version:
         parts.append(f"Kubernetes {printable(snapshot.kubernetes_version)}")
+    elif snapshot.cluster:  # of a cluster it is looked for; a dump or manifests need not tell it
+        parts.append("Kubernetes of unknown version")
     parts.append(f"Karpenter {snapshot.karpenter_version or 'of unknown version, judged as 1.2 to 1.13'}")
     return ", ".join(parts)
 

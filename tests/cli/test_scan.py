@@ -22,7 +22,7 @@ from karpenter_check.rules.node_expiry_herd import node_expiry_herd
 from karpenter_check.scan import Report
 from karpenter_check.scan import Result as Judged
 from tests.build import a_cluster, a_node
-from tests.collect.replay import Replay
+from tests.collect.replay import Replay, an_error
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 KINDS = (
@@ -273,7 +273,7 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (("--demo", "-f", "x"), "--demo and -f exclude each other"),
-        (("--demo", "--context", "x"), "--context, --kubeconfig, --as, --as-group and --dry-run are for a live cluster; -f and --demo read none"),
+        (("--demo", "--context", "x"), "--context is for a live cluster; -f and --demo read none"),
         (("--complete",), "--complete and --at say something about -f, which is not given"),
         (("--demo", "-q", "-v"), "-q and -v exclude each other"),
         (("-f", "-", "-f", "-"), "standard input can be read once: give -f - once"),
@@ -391,3 +391,14 @@ def test_input_without_a_time_leaves_what_judges_ages_unchecked() -> None:
 
     assert result.stdout.splitlines()[-1] == "no findings; 3 of 13 rules checked"
     assert "node-ttl-death: nothing in the input carries a time, and it judges ages; --at TIME sets one" in result.stdout
+
+
+def test_a_cluster_that_does_not_tell_its_version_is_of_unknown_version_and_loose_files_need_not_tell_it(tmp_path: Path) -> None:
+    with Replay("healthy") as cluster:
+        cluster.answer_always("/version", an_error("404-group-version"))
+        live = scan("--width", "200", "--kubeconfig", str(cluster.kubeconfig(tmp_path)))
+    pods = scan("--width", "200", "-f", str(RECORDINGS / "healthy" / "pods.json.gz"))
+
+    assert [
+        [part for part in result.stdout.splitlines()[0].split(", ") if part.startswith("Kubernetes")] for result in (live, pods)
+    ] == [["Kubernetes of unknown version"], []]
