@@ -114,7 +114,7 @@ def test_a_dry_run_is_of_a_cluster(other: str) -> None:
 
     assert result.exit_code == 2
     assert result.stderr.endswith(
-        "Error: --context, --kubeconfig, --as, --as-group and --dry-run are for a live cluster; -f and --demo read none\n"
+        "Error: --dry-run is for a live cluster; -f and --demo read none\n"
     )
 
 

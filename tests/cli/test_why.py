@@ -50,7 +50,7 @@ def test_json_says_what_it_is() -> None:
     [
         (("typoo", "--demo"), "Error: there is no pod or workload 'typoo': did you mean typo?"),
         (("typo", "--demo", "-f", str(FAULTS)), "Error: --demo and -f exclude each other"),
-        (("typo", "--demo", "--context", "prod"), "Error: --context, --kubeconfig, --as, --as-group and --dry-run are for a live cluster; -f and --demo read none"),
+        (("typo", "--demo", "--context", "prod"), "Error: --context is for a live cluster; -f and --demo read none"),
         ((), "Error: Missing argument '[KIND/]NAME'."),
         (("typo", "-o", "yaml"), "Error: Invalid value for '-o' / '--output': 'yaml' is not one of 'text', 'json'."),
     ],
