@@ -2,8 +2,10 @@
 
 import re
 
+from karpenter_check.collect.cloud_values import is_instance_type, is_place
 from karpenter_check.collect.pseudonyms import Pseudonyms
 from karpenter_check.collect.public_names import NAMES, is_public_group, is_public_key
+from karpenter_check.collect.public_words import is_public_word
 from karpenter_check.snapshot import LOOSE_MANIFESTS
 
 _PHRASES = (
@@ -17,49 +19,17 @@ _SCANNED = re.compile(
     rf"(?P<phrase>(?:{'|'.join(map(re.escape, _PHRASES))})(?:(?<=[/=])|(?![^\s,.;:()\"'])))|(?P<token>[^\s\"'`()\[\]{{}}<>,;=|]+)",
     re.IGNORECASE,
 )
-_STOP_WORDS = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "are",
-        "at",
-        "be",
-        "been",
-        "but",
-        "by",
-        "can",
-        "for",
-        "from",
-        "has",
-        "have",
-        "in",
-        "is",
-        "it",
-        "its",
-        "no",
-        "none",
-        "not",
-        "of",
-        "on",
-        "or",
-        "that",
-        "the",
-        "there",
-        "this",
-        "to",
-        "was",
-        "were",
-        "while",
-        "will",
-        "with",
-    ]
-)
+_STOP_WORDS = frozenset({
+    "a", "an", "and", "are", "at", "be", "been", "but", "by", "can", "for", "from", "has", "have", "in", "is", "it", "its", "no", "none", "not", "of", "on", "or", "that", "the", "there", "this", "to", "was", "were", "while", "will", "with",
+})  # fmt: skip
 """Words that no message can do without: a label's value `a` is no secret."""
 _TERMS = frozenset({
     "on-demand", "non-empty", "do-not-disrupt", "in-place", "read-only", "read-write", "not-ready", "node-pressure", "out-of-memory",
     "out-of-service", "default-scheduler", "kube-controller-manager", "kube-scheduler", "pre-bind", "in-flight", "up-to-date",
     "spot-to-spot", "long-running", "pre-shutdown", "kube-apiserver", "non-eviction", "ip-address", "amd64", "arm64", "x86_64",
+    "back-off", "multi-attach", "built-in", "re-queue", "in-use", "multi-node", "single-node", "server-side", "client-side", "node-lost",
+    "mountvolume.setup", "mountvolume.mountdevice", "unmountvolume.teardown", "unmountvolume.unmountdevice", "attachvolume.attach",
+    "mountvolume.newmounter", "expandvolume.expandvolume", "nodeclass-not-ready", "read-write-once",
 })  # fmt: skip
 """Terms that are no plain words, and no names."""
 _NO_NAMES = frozenset({
@@ -70,15 +40,15 @@ _NO_NAMES = frozenset({
 })  # fmt: skip
 """Words that stay beside slashes, in quotes and after `=`, where others would be names."""
 _WORD = re.compile(r"[A-Za-z]{1,40}")
+_COMPOUND = re.compile(r"[A-Z]+[a-z0-9]+[A-Z].*")
 _NUMBER = re.compile(
-    r"[+-]?[0-9]{1,11}(?:\.[0-9]+)?(?:%|[kKMGTPEmun]i?|ms|s|m|h|d|x|st|nd|rd|th)?|[+-]?[0-9]{13,20}|(?:[0-9]+(?:\.[0-9]+)?(?:h|m|s|ms|us|µs|ns))+"
+    r"[+-]?[0-9]{1,6}(?:\.[0-9]{1,9})?|[+-]?[0-9]{1,11}(?:\.[0-9]+)?(?:%|[kKMGTPEmun]i?|ms|s|m|h|d|x|st|nd|rd|th)|(?:[0-9]+(?:\.[0-9]+)?(?:h|m|s|ms|us|µs|ns))+"
     r"|v?[0-9]{1,4}\.[0-9]{1,4}(?:\.[0-9]{1,6})?|v[0-9]{1,3}(?:(?:alpha|beta)[0-9]{1,2})?"
     r"|[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9:.]+(?:Z|[+-][0-9:]+)?)?|[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?Z?"
 )
-"""Numbers, quantities, durations, versions and times; not twelve digits, which are an account of AWS."""
+"""Numbers, quantities, durations, versions and times; not seven digits without a unit, which may be an account or a telephone."""
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _AT_THE_ENDS = ".:!?…-_/*&#~$"
-_ZONE = re.compile(r"[a-z]{2}(?:-[a-z]+)+-[0-9][a-z]|[a-z]+-[a-z]+-[0-9]|test-zone-[a-z]|[0-9]")
 
 
 class FreeText:
@@ -89,7 +59,7 @@ class FreeText:
         self._tokens: dict[tuple[str, bool], str] = {}
 
     def redacted(self, text: str) -> str:
-        """The text with every noted name replaced, and everything that is no ordinary word, number or well-known key."""
+        """The text with every noted name replaced, and everything that is no word of the vocabulary, number or well-known key."""
         if not text or text == LOOSE_MANIFESTS:
             return text
         return _SCANNED.sub(self._found, text)
@@ -124,8 +94,10 @@ class FreeText:
     def _core(self, core: str) -> str:
         if core in self._pseudonyms and core not in _STOP_WORDS:
             return self._pseudonyms.name(core)
-        if core in self._pseudonyms.open or _is_plain(core) or _WORD.fullmatch(core):
+        if core in self._pseudonyms.open or _is_plain(core) or is_public_word(core):
             return core
+        if _WORD.fullmatch(core):
+            return self._pseudonyms.name(core, "word")
         if _UUID.fullmatch(core):
             return self._pseudonyms.uid(core)
         if "://" in core:
@@ -142,9 +114,7 @@ class FreeText:
 
     def _part(self, part: str) -> str:
         """A part of a path: of words only those that are no names."""
-        if part in {"", "/", ":"} or (part.lower() in _NO_NAMES and part not in self._pseudonyms):
-            return part
-        if part not in self._pseudonyms and _is_plain(part):
+        if part in {"", "/", ":"} or (part not in self._pseudonyms and _is_plain_part(part)):
             return part
         return self._pseudonyms.uid(part) if _UUID.fullmatch(part) else self._pseudonyms.name(part)
 
@@ -152,7 +122,13 @@ class FreeText:
 def _is_plain(text: str) -> bool:
     """Whether a text can be no private name: a number, a well-known key or name."""
     known = ("/" in text and is_public_key(text)) or ("." in text and is_public_group(text))
-    return known or bool(_NUMBER.fullmatch(text)) or text in NAMES or text.lower() in _TERMS
+    other = text in NAMES or text.lower() in _TERMS or is_place(text) or is_instance_type(text)
+    return known or other or bool(_NUMBER.fullmatch(text))
+
+
+def _is_plain_part(part: str) -> bool:
+    """Whether a part of a path can be no private name; of words only kinds and those that are used so."""
+    return part.lower() in _NO_NAMES or _is_plain(part) or bool(_COMPOUND.fullmatch(part) and is_public_word(part))
 
 
 def provider_id(pseudonyms: Pseudonyms, text: str) -> str:
@@ -160,7 +136,7 @@ def provider_id(pseudonyms: Pseudonyms, text: str) -> str:
     scheme, _, rest = text.partition("://")
     if scheme == "aws":
         zone, _, instance = rest.lstrip("/").partition("/")
-        shown = zone if _ZONE.fullmatch(zone) else pseudonyms.name(zone, "name")
+        shown = zone if is_place(zone) else pseudonyms.name(zone, "name")
         return f"aws:///{shown}/i-{pseudonyms.digest('instance', instance).hex()[:17]}"
     if scheme in {"kwok", "azure", "gce", "kind", "oci", "digitalocean", "hcloud", "openstack", "vsphere"}:
         return f"{scheme}://{pseudonyms.name(rest, 'node')}"

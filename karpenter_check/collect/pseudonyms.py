@@ -7,6 +7,7 @@ from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from karpenter_check.collect.public_names import NAMES, TELLING_END, TELLING_PART, is_public_key, telling_domain
+from karpenter_check.collect.public_words import is_public_word
 
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """Of what Kubernetes generates (k8s.io/apimachinery/pkg/util/rand)."""
@@ -17,7 +18,7 @@ _NUMBERED = re.compile(r"(?P<before>.+)-(?P<ordinal>[0-9]{1,5})")
 _WORDS = (
     "nodepool", "node", "nodeclaim", "nodeclass", "ns", "daemonset", "deployment", "statefulset", "cronjob", "job", "replicaset",
     "pod", "pdb", "owner", "cluster", "priority", "scheduler", "manager", "claim", "container", "resource",
-    "domain", "key", "value", "url", "reference", "image", "file", "name",
+    "domain", "key", "zone", "value", "url", "reference", "image", "file", "word", "name",
 )  # fmt: skip
 """What a pseudonym begins with; of a name that several kinds of object have, the first."""
 _RANKS = {word: rank for rank, word in enumerate(_WORDS)}
@@ -34,7 +35,10 @@ class Pseudonyms:
     def __init__(self, key: bytes) -> None:
         self._key = key
         self.open: set[str] = set()
-        """Words that stay in texts: zones, instance types and the like."""
+        """Words that stay in texts: zones, instance types, kinds of well-known groups and the like."""
+        self.compared: set[str] = set()
+        """Keys of labels whose values some Gt or Lt compares."""
+        self._kinds: set[str] = set()
         self._ranks: dict[str, int] = {}
         self._of: dict[str, set[str]] = {word: set() for word in ("nodepool", "daemonset", "statefulset", "job")}
         self._of_templates: dict[str, tuple[str, str]] = {}
@@ -69,6 +73,11 @@ class Pseudonyms:
         if name:
             self.note(name, word)
 
+    def note_kind(self, kind: str) -> None:
+        """Take a kind of which the group is not known to be public."""
+        if not is_public_word(kind):
+            self._kinds.add(kind)
+
     def note_template(self, replicaset: str, template_hash: str) -> None:
         """Take the name of a ReplicaSet whose name is its Deployment's and the hash of its template."""
         deployment = replicaset.removesuffix(f"-{template_hash}")
@@ -94,6 +103,8 @@ class Pseudonyms:
             return self._unique(name, f"nodepool-{self._order[name]}-", self._telling(name))
         if not name or name in NAMES:
             return name
+        if name in self._kinds and name not in self.open:
+            return self._unique(name, "kind-", "NodeClass" if name.endswith("NodeClass") else "")
         if name in self._of_templates:
             deployment, template_hash = self._of_templates[name]
             return f"{self.name(deployment)}-{self.template_hash(template_hash)}"
@@ -108,6 +119,10 @@ class Pseudonyms:
         rank = self._ranks.get(name)
         word = word if rank is None else _WORDS[rank]
         return self._unique(name, f"{word}-", ".example" if word == "domain" else self._telling(name))
+
+    def kind(self, kind: str) -> str:
+        """The pseudonym of a kind; public ones are their own. Node classes are known by how their kind ends."""
+        return self.name(kind, "word") if kind in self._kinds and kind not in self.open else kind
 
     def key(self, key: str) -> str:
         """The pseudonym of a key of a label or taint; public ones are their own."""

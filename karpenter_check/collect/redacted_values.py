@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeAlias
 
 from karpenter_check.collect import public_names
+from karpenter_check.collect.cloud_values import is_cloud_value, names_a_place
+from karpenter_check.collect.public_words import is_public_word
 from karpenter_check.snapshot import Version, metadata, workload
 from karpenter_check.snapshot.part import Present
 from karpenter_check.snapshot.version import image_version
@@ -15,6 +17,15 @@ class Names(Protocol):
 
     def name(self, text: str, word: str) -> str:
         """Of a name of such an object."""
+
+    def kind(self, kind: str) -> str:
+        """Of a kind whose group is not known to be public."""
+
+    def compare(self, key: str) -> None:
+        """The values of this key are compared as numbers."""
+
+    def number(self, key: str, text: str) -> str:
+        """Of a long number that is a value of a key: it may be an account or a telephone."""
 
     def template(self, replicaset: str, template_hash: str) -> None:
         """A ReplicaSet's name and the hash of its template, which it ends with."""
@@ -61,8 +72,10 @@ _OF_LABEL = {
 _SETTING = re.compile(r"|true|false|Never|v?[0-9]+|[0-9]+%|(?:[0-9]+(?:\.[0-9]+)?(?:h|m|s|ms|us|µs|ns))+")
 _CRON = re.compile(r"|@[a-z]+|(?:[-0-9*/,?#LW]|MON|TUE|WED|THU|FRI|SAT|SUN|[A-Z][A-Za-z]{2}|[a-z]{3}| )+")
 _EVENT_NAME = re.compile(r"(?P<object>.+)\.(?P<number>[0-9a-f]{8,20})")
-_PLAIN = frozenset("0123456789+-")
-_ACCOUNT_DIGITS = 12
+_NUMBER_LIKE = frozenset("0123456789+-")
+_SHORT_NUMBER = re.compile(r"-?[0-9]{1,6}")
+_COMPARING = frozenset({"Gt", "Lt", "Gte", "Lte"})
+_SETTING_WORD = re.compile(r"[^\s,=]+")
 
 
 def word_of_kind(kind: str) -> str:
@@ -71,12 +84,15 @@ def word_of_kind(kind: str) -> str:
 
 
 def _value(names: Names, key: str, value: str) -> str:
-    """A value of a label or taint. Numbers stay, for Gt and Lt compare them."""
-    number = bool(value) and _PLAIN.issuperset(value) and len(value) != _ACCOUNT_DIGITS
-    if not value or number or value in {"true", "false"}:
+    """A value of a label or taint. Short numbers stay, and longer ones that Gt and Lt compare."""
+    if not value or value in {"true", "false"} or _SHORT_NUMBER.fullmatch(value):
         return value
     if public_names.has_open_values(key):
-        return names.open(value)
+        if is_cloud_value(key, value):
+            return names.open(value)
+        return names.value(value, "zone" if names_a_place(key) else "value")
+    if _NUMBER_LIKE.issuperset(value):
+        return names.number(key, value)
     if key == "pod-template-hash":
         return names.template_hash(value)
     return names.value(value, _OF_LABEL.get(key, "value"))
@@ -89,6 +105,8 @@ def labels_of(names: Names, _owner: Any, labels: Mapping[str, str], _kind: str) 
 
 def values_of(names: Names, owner: Any, values: tuple[str, ...], _kind: str) -> tuple[str, ...]:
     """Values that are asked of the label beside them."""
+    if owner.operator in _COMPARING:
+        names.compare(owner.key)
     return tuple(_value(names, owner.key, value) for value in values)
 
 
@@ -109,9 +127,9 @@ def keep(_names: Names, _owner: Any, value: Any, _kind: str) -> Any:
     return value
 
 
-def open_value(names: Names, _owner: Any, value: str, _kind: str) -> str:
-    """A zone and the like, which stays in messages too."""
-    return names.open(value)
+def zone(names: Names, _owner: Any, value: str, _kind: str) -> str:
+    """A zone: what it becomes in labels, too."""
+    return _value(names, "topology.kubernetes.io/zone", value)
 
 
 def key_of(names: Names, _owner: Any, value: str, _kind: str) -> str:
@@ -121,6 +139,8 @@ def key_of(names: Names, _owner: Any, value: str, _kind: str) -> str:
 
 def one_value(names: Names, owner: Any, value: str, _kind: str) -> str:
     """The value of the key beside it."""
+    if getattr(owner, "operator", "") in _COMPARING:  # tolerations have one, taints have none
+        names.compare(owner.key)
     return _value(names, owner.key, value)
 
 
@@ -135,8 +155,10 @@ def uid_of(names: Names, _owner: Any, value: str, _kind: str) -> str:
 
 
 def keyword(names: Names, _owner: Any, value: str, _kind: str) -> str:
-    """A word of an API: a kind, an operator, a reason. What is no word or is somebody's own is a key."""
-    return value if value.isascii() and value.isalpha() else names.key(value)
+    """A word of an API: an operator, a reason, a type of a condition. What is somebody's own is a name, with a domain a key."""
+    if not value or is_public_word(value):
+        return value
+    return names.key(value) if "/" in value else names.name(value, "word")
 
 
 def keywords(names: Names, owner: Any, values: tuple[str, ...], kind: str) -> tuple[str, ...]:
@@ -195,11 +217,14 @@ def event_name(names: Names, _owner: Any, value: str, _kind: str) -> str:
 
 
 def kind_of_group(names: Names, owner: Any, value: str, _kind: str) -> str:
-    """A kind; of somebody's own API it is a name. Node classes are known by how their kind ends."""
-    group = owner.api_version.rpartition("/")[0]
-    if public_names.is_public_group(group) or value.endswith("NodeClass"):
-        return value
-    return names.key(value)
+    """A kind beside its group; of somebody's own API it is a name, unless it is an ordinary word."""
+    group = getattr(owner, "group", "") or owner.api_version.rpartition("/")[0]
+    return names.open(value) if group and public_names.is_public_group(group) else names.kind(value)
+
+
+def kind_alone(names: Names, _owner: Any, value: str, _kind: str) -> str:
+    """A kind whose group is not told, and which may be known from elsewhere."""
+    return names.kind(value)
 
 
 def api_version(names: Names, _owner: Any, value: str, _kind: str) -> str:
@@ -210,8 +235,14 @@ def api_version(names: Names, _owner: Any, value: str, _kind: str) -> str:
 
 def environment(names: Names, owner: workload.EnvVar, value: str, _kind: str) -> str:
     """A setting of Karpenter's controller."""
-    presence = owner.name == "INTERRUPTION_QUEUE" and value == "set"
-    return value if presence or owner.name in public_names.PLAIN_SETTINGS else names.name(value, "cluster")
+    if owner.name in public_names.PLAIN_SETTINGS:
+        return _SETTING_WORD.sub(lambda found: _setting_word(names, found[0]), value)
+    return value if owner.name == "INTERRUPTION_QUEUE" and value == "set" else names.name(value, "cluster")
+
+
+def _setting_word(names: Names, word: str) -> str:
+    """A feature gate, a policy, a duration."""
+    return word if _SETTING.fullmatch(word) or is_public_word(word) else names.name(word, "word")
 
 
 def image(names: Names, _owner: Any, value: str, _kind: str) -> str:

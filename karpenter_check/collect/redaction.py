@@ -1,6 +1,7 @@
 """A snapshot's objects without the names in them, so that it can be shown to strangers (docs/decisions/0006-redaction.md)."""
 
 import hashlib
+import re
 import secrets
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from karpenter_check.collect.redacted_fields import DECISIONS
 from karpenter_check.collect.redacted_values import Decision, Names
 from karpenter_check.snapshot import CollectionError, Kind, NodePool
 
+_INTEGER = re.compile(r"[+-]?[0-9]+")
 _LATEST = datetime.max.replace(tzinfo=UTC)
 AnyStruct = TypeVar("AnyStruct", bound=msgspec.Struct)
 
@@ -52,6 +54,16 @@ class _Noting:
         self._pseudonyms.note_value(text, word)
         return text
 
+    def kind(self, kind: str) -> str:
+        self._pseudonyms.note_kind(kind)
+        return kind
+
+    def compare(self, key: str) -> None:
+        self._pseudonyms.compared.add(key)
+
+    def number(self, key: str, text: str) -> str:  # noqa: ARG002  whether the key is compared is known when all is learnt
+        return text
+
     def template(self, replicaset: str, template_hash: str) -> None:
         self._pseudonyms.note_template(replicaset, template_hash)
 
@@ -71,6 +83,7 @@ class _Replacing:
     def __init__(self, pseudonyms: Pseudonyms) -> None:
         self.name = pseudonyms.name
         self.key = pseudonyms.key
+        self.kind = pseudonyms.kind
         self.value = pseudonyms.value
         self.template_hash = pseudonyms.template_hash
         self.uid = pseudonyms.uid
@@ -80,6 +93,12 @@ class _Replacing:
 
     def template(self, replicaset: str, template_hash: str) -> None:
         """Known already."""
+
+    def compare(self, key: str) -> None:
+        """Known already."""
+
+    def number(self, key: str, text: str) -> str:
+        return text if key in self._pseudonyms.compared and _INTEGER.fullmatch(text) else self.value(text, "value")
 
     def open(self, text: str) -> str:
         return text
@@ -119,7 +138,7 @@ class Redaction:
         return self._pseudonyms.name(name, "cluster")
 
     def text(self, text: str) -> str:
-        """Text for people with pseudonyms in place of names. A name that is an ordinary word and was not learnt stays."""
+        """Text for people with pseudonyms in place of names. A name that was not learnt stays where it is a word of the vocabulary."""
         return self._replacing.text(text)
 
     def error(self, error: CollectionError) -> CollectionError:

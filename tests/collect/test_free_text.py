@@ -1,4 +1,4 @@
-"""Texts for people without names: every learnt one goes, and what cannot be an ordinary word."""
+"""Texts for people without names: every learnt one goes, and what is no word of the vocabulary."""
 
 import re
 
@@ -72,6 +72,42 @@ def test_what_is_no_ordinary_word_goes(secret: str) -> None:
         "8443",
     }
     assert not [part for part in parts if re.search(rf"(?<![A-Za-z0-9-]){part}(?![A-Za-z0-9-])", redacted)]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("Alice of Acme GmbH asked for it", "{} of {} {} asked for it"),
+        ("used by customer Initech, key AKIAABCDEFGHIJKLMNOP", "used by {} {}, key {}"),
+        ("SuperSecretProject runs on acmecorp", "{} runs on {}"),
+        ("AcmeRollout of EC2NodeClass failed", "{} of EC2NodeClass failed"),
+        ("call 491701234567 or +491701234567 or 5551234", "call {} or {} or {}"),
+        ("EC2NodeClass/blue in eu-west-1b, m7i.xlarge", "EC2NodeClass/{} in eu-west-1b, m7i.xlarge"),
+        ("rack acme-dc1-rack2 in acme-frankfurt", "{} {} in {}"),
+    ],
+)  # fmt: skip
+def test_a_word_that_is_in_no_vocabulary_is_a_name(text: str, kept: str) -> None:
+    redacted = FreeText(_pseudonyms()).redacted(text)
+
+    assert re.fullmatch(re.escape(kept).replace(r"\{\}", "(?:word|name|reference)-[0-9a-f]{10}"), redacted)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Node is nominated for a pending pod", "SpotToSpotConsolidation is disabled, can't replace a spot node with a spot node",
+        "Can't replace with a cheaper node", "Status condition transitioned, Type: Launched, Status: Unknown -> True, Reason: Launched",
+        "Insufficient capacity error, could not launch: UnfulfillableCapacity: Unable to fulfill capacity due to your request configuration.",
+        "0/3 nodes are available: 1 Too many pods, 2 node(s) had volume node affinity conflict, 3 node(s) didn't have free ports for the requested pod ports.",
+        "kubelet has sufficient PID available", "Back-off restarting failed container", "Readiness probe failed: HTTP probe failed with statuscode: 503",
+        "MountVolume.SetUp failed for volume", "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox",
+        "plugin type failed (add): failed to assign an IP address to container", "unregistered taint was not removed, no new nodeclaims",
+    ],
+)  # fmt: skip
+def test_what_kubernetes_and_karpenter_say_stays_readable(text: str) -> None:
+    redacted = FreeText(_pseudonyms()).redacted(text)
+
+    assert [word for word in re.findall(r"[A-Za-z]{3,}", text) if word not in redacted] == []
 
 
 def test_a_uid_in_a_text_is_the_uid_of_its_object() -> None:

@@ -23,8 +23,20 @@ from karpenter_check.rules.daemonset_absent_from_nodepool import _essential
 from karpenter_check.rules.node_expiry_herd import _vital
 from karpenter_check.scan import Report, scan
 from karpenter_check.snapshot import CollectionError, Kind, NodePool
-from karpenter_check.snapshot.metadata import Metadata, OwnerReference
-from karpenter_check.snapshot.nodepool import NodeClass, Requirement, Template, TemplateMetadata, TemplateSpec
+from karpenter_check.snapshot.event import Event, InvolvedObject
+from karpenter_check.snapshot.metadata import Condition, Metadata, OwnerReference
+from karpenter_check.snapshot.node import Node, NodeMetadata, NodeStatus
+from karpenter_check.snapshot.nodepool import (
+    NodeClass,
+    NodeClassRef,
+    NodeClassStatus,
+    NodePoolSpec,
+    Requirement,
+    Subnet,
+    Template,
+    TemplateMetadata,
+    TemplateSpec,
+)
 from karpenter_check.snapshot.owners import owner_of
 from karpenter_check.snapshot.pod import PodShapes
 from karpenter_check.snapshot.pod_object import PodObject, PodSpec, Toleration
@@ -39,6 +51,7 @@ from karpenter_check.snapshot.workload import (
     ReplicaSet,
     StatefulSet,
 )
+from tests.build import a_cluster
 from tests.conftest import RECORDINGS
 
 KEY = b"a key"
@@ -308,14 +321,115 @@ def test_of_karpenters_deployment_the_version_and_the_settings_stay() -> None:
     )
 
 
-def test_a_provider_that_nobody_knows_stays_unknown() -> None:
-    nodeclass = NodeClass(Metadata("default"), "AcmeNodeClass", "karpenter.acme.com/v1")
-    redaction = _redaction((Kind.NODECLASS, nodeclass))
+def _with_node_class(kind: str, group: str) -> tuple[NodePool, NodeClass]:
+    template = Template(spec=TemplateSpec(node_class_ref=NodeClassRef(kind, "blue", group)))
+    return NodePool(Metadata("general"), NodePoolSpec(template=template)), NodeClass(Metadata("blue"), kind, f"{group}/v1")
 
-    shown = redaction.redacted(Kind.NODECLASS, nodeclass)
 
-    assert (shown.kind, shown.api_version) == ("AcmeNodeClass", f"{redaction.name('karpenter.acme.com')}/v1")
+@pytest.mark.parametrize(
+    ("kind", "group"),
+    [
+        ("EC2NodeClass", "karpenter.k8s.aws"), ("AKSNodeClass", "karpenter.azure.com"), ("NodeClass", "eks.amazonaws.com"),
+        ("KWOKNodeClass", "karpenter.kwok.sh"),
+    ],
+)  # fmt: skip
+def test_a_well_known_node_class_keeps_its_kind_and_is_still_referred_to(kind: str, group: str) -> None:
+    nodepool, nodeclass = _with_node_class(kind, group)
+    event = Event(InvolvedObject(kind, name="blue"), message=f"{kind} blue is not ready")
+    redaction = _redaction((Kind.NODEPOOL, nodepool), (Kind.NODECLASS, nodeclass), (Kind.EVENT, event))
+    name = redaction.name("blue")
+    shown_event = redaction.redacted(Kind.EVENT, event)
+
+    assert redaction.redacted(Kind.NODEPOOL, nodepool).spec.template.spec.node_class_ref == NodeClassRef(kind, name, group)
+    assert redaction.redacted(Kind.NODECLASS, nodeclass) == NodeClass(Metadata(name), kind, f"{group}/v1")
+    assert (shown_event.involved_object, shown_event.message) == (InvolvedObject(kind, name=name), f"{kind} {name} is not ready")
+
+
+def test_a_provider_that_nobody_knows_gets_one_pseudonym_everywhere_and_stays_a_provider() -> None:
+    nodepool, nodeclass = _with_node_class("AcmeNodeClass", "karpenter.acme.com")
+    event = Event(InvolvedObject("AcmeNodeClass", name="blue"), message="AcmeNodeClass/blue of karpenter.acme.com")
+    redaction = _redaction((Kind.EVENT, event), (Kind.NODEPOOL, nodepool), (Kind.NODECLASS, nodeclass))
+    shown_pool, shown = redaction.redacted(Kind.NODEPOOL, nodepool), redaction.redacted(Kind.NODECLASS, nodeclass)
+    shown_event = redaction.redacted(Kind.EVENT, event)
+    group = redaction.name("karpenter.acme.com")
+
+    assert re.fullmatch("kind-[0-9a-f]{10}NodeClass", shown.kind)
+    assert shown_pool.spec.template.spec.node_class_ref == NodeClassRef(shown.kind, shown.metadata.name, group)
+    assert shown.api_version == f"{group}/v1"
     assert kind_of(shown.kind, shown.api_version) is Kind.NODECLASS
+    assert (shown_event.involved_object.kind, shown_event.message) == (shown.kind, f"{shown.kind}/{shown.metadata.name} of {group}")
+    assert a_cluster(shown_pool, shown).nodeclass_of(shown_pool) == shown
+
+
+def test_a_kind_of_a_well_known_group_stays_wherever_it_is_told() -> None:
+    owner = OwnerReference("Blaupause", "b", api_version="argoproj.io/v1", controller=True)
+    event = Event(InvolvedObject("Blaupause", name="b"), message="Blaupause failed")
+    pod = PodObject(Metadata("p", owner_references=(owner,)))
+    redaction = _redaction((Kind.EVENT, event), (Kind.POD, pod))
+
+    assert redaction.redacted(Kind.POD, pod).metadata.owner_references[0].kind == "Blaupause"
+    assert redaction.redacted(Kind.EVENT, event).involved_object.kind == "Blaupause"
+    assert redaction.redacted(Kind.EVENT, event).message == "Blaupause failed"
+
+
+def test_a_reason_or_condition_of_somebodys_own_is_a_name_and_one_of_karpenters_is_not() -> None:
+    node = Node(
+        NodeMetadata("n1"),
+        status=NodeStatus(conditions=(Condition("AcmeDiskHealthy", "False", "AcmeRollout", "AcmeRollout failed"), Condition("Ready", "True", "KubeletReady"))),
+    )  # fmt: skip
+    event = Event(InvolvedObject("Node", name="n1"), reason="AcmeRollout")
+    redaction = _redaction((Kind.NODE, node), (Kind.EVENT, event))
+    (own, ready) = redaction.redacted(Kind.NODE, node).status.conditions
+    word = redaction.name("AcmeRollout")
+
+    assert own == Condition(redaction.name("AcmeDiskHealthy"), "False", word, f"{word} failed")
+    assert word.startswith("word-")
+    assert ready == Condition("Ready", "True", "KubeletReady")
+    assert redaction.redacted(Kind.EVENT, event).reason == word
+
+
+def test_a_feature_gate_of_somebodys_own_is_a_name() -> None:
+    gates = "SpotToSpotConsolidation=true,NodeRepair=false,AcmeGate=true"
+    containers = (DeploymentContainer("karpenter:1.13.0", (EnvVar("FEATURE_GATES", gates), EnvVar("BATCH_MAX_DURATION", "10s"))),)
+    deployment = Deployment(Metadata("karpenter"), DeploymentSpec(template=DeploymentTemplate(DeploymentPodSpec(containers))))
+    redaction = _redaction((Kind.DEPLOYMENT, deployment))
+    (shown,) = redaction.redacted(Kind.DEPLOYMENT, deployment).spec.template.spec.containers
+
+    assert [entry.value for entry in shown.env] == [gates.replace("AcmeGate", redaction.name("AcmeGate")), "10s"]
+
+
+def test_a_zone_of_somebodys_own_has_one_pseudonym_everywhere() -> None:
+    zone = "topology.kubernetes.io/zone"
+    template = Template(spec=TemplateSpec((Requirement(zone, "In", ("acme-frankfurt", "eu-west-1a")),)))
+    nodepool = NodePool(Metadata("general"), NodePoolSpec(template=template))
+    nodeclass = NodeClass(
+        Metadata("blue"), "EC2NodeClass", "karpenter.k8s.aws/v1", NodeClassStatus(subnets=(Subnet("acme-frankfurt"),))
+    )
+    pod = PodObject(Metadata("app"), PodSpec(node_selector={zone: "acme-frankfurt"}))
+    redaction = _redaction((Kind.NODEPOOL, nodepool), (Kind.NODECLASS, nodeclass), (Kind.POD, pod))
+    shown = redaction.name("acme-frankfurt")
+
+    assert shown.startswith("zone-")
+    assert redaction.redacted(Kind.NODEPOOL, nodepool).spec.template.spec.requirements == (
+        Requirement(zone, "In", (shown, "eu-west-1a")),
+    )
+    assert redaction.redacted(Kind.NODECLASS, nodeclass).status.subnets == (Subnet(shown),)
+    assert redaction.redacted(Kind.POD, pod).spec.node_selector == {zone: shown}
+    assert redaction.text("no subnet in acme-frankfurt.") == f"no subnet in {shown}."
+
+
+def test_a_long_number_is_a_name_unless_a_requirement_compares_it() -> None:
+    labels = {"acme.com/size": "12345678", "phone": "491701234567", "short": "123456", "plus": "+4917012345"}
+    nodepool = NodePool(Metadata("general", labels=labels))
+    compares = Template(spec=TemplateSpec((Requirement("acme.com/size", "Gt", ("10000000",)),)))
+    other = NodePool(Metadata("other"), NodePoolSpec(template=compares))
+    redaction = _redaction((Kind.NODEPOOL, nodepool), (Kind.NODEPOOL, other))
+    name, size = redaction.name, redaction._pseudonyms.key("acme.com/size")
+
+    assert redaction.redacted(Kind.NODEPOOL, nodepool).metadata.labels == {
+        size: "12345678", name("phone"): name("491701234567"), name("short"): "123456", name("plus"): f"{name('+4917012345')}!",
+    }  # fmt: skip
+    assert redaction.redacted(Kind.NODEPOOL, other).spec.template.spec.requirements == (Requirement(size, "Gt", ("10000000",)),)
 
 
 def test_a_clusters_name_is_known_in_texts() -> None:
