@@ -15,7 +15,7 @@ from karpenter_check.collect.controller import PRESENCES, SETTINGS
 from karpenter_check.collect.files import read_files
 from karpenter_check.collect.gathering import Gathering
 from karpenter_check.collect.live import collect_live
-from karpenter_check.collect.snapshot_file import Redactor, snapshot_file
+from karpenter_check.collect.snapshot_file import Redactor, SnapshotFile, snapshot_file
 from karpenter_check.collect.spool import Spool
 from karpenter_check.snapshot import CollectionError, Coverage, Kind, Snapshot, Status
 from karpenter_check.snapshot.clip import MAXIMUM_MESSAGE
@@ -230,6 +230,24 @@ def test_a_redactor_learns_everything_and_then_changes_everything(tmp_path: Path
     assert document["lists"] == {"Node": [{"metadata": {"name": "NODE N1"}}], "Pod": [{"metadata": {"name": "POD WEB"}}]}
     assert (document["cluster"], document["errors"]) == ("PROD", [{"source": "s", "message": "POD WEB IS ODD"}])
     assert document["coverage"]["Pod"] == {"status": "failed", "count": 1, "reason": "JANE HAS GONE"}
+
+
+def test_a_redacted_file_says_so_and_goes_on_saying_so(tmp_path: Path) -> None:
+    source = tmp_path / "source.json"
+    source.write_text(
+        '{"schema":"karpenter-check/snapshot/v1","takenAt":"2026-11-21T08:00:00Z","lists":{"Node":[{"metadata":{"name":"n1"}}]}}'
+    )
+    redacted = written([source], _Upper())
+    with Spool() as spool:
+        snapshot = read_files([source], gathering=Gathering(spool)).snapshot
+        again = b"".join(snapshot_file(snapshot, spool, redacted=True))
+
+    assert [json.loads(content).get("redacted") for content in (redacted, again, written([source]))] == [True, True, None]
+    assert [msgspec.json.decode(content, type=SnapshotFile).redacted for content in (redacted, again, source.read_bytes())] == [
+        True,
+        True,
+        False,
+    ]
 
 
 CANARIES = [
