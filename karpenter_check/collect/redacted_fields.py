@@ -5,60 +5,61 @@ from collections.abc import Mapping
 import msgspec
 
 from karpenter_check.collect import public_names
+from karpenter_check.collect import redacted_labels as label
 from karpenter_check.collect import redacted_values as what
 from karpenter_check.collect.redacted_values import Decision
 from karpenter_check.snapshot import event, metadata, node, nodepool, pod_object, selector, workload
 
-_REQUIREMENT: Mapping[str, Decision] = {"key": what.key_of, "operator": what.keyword, "values": what.values_of}
+_REQUIREMENT: Mapping[str, Decision] = {"key": label.key_of, "operator": what.keyword, "values": label.values_of}
 _COMPONENT = what.unless_public(lambda text: text in public_names.COMPONENTS, "scheduler")
 
 DECISIONS: Mapping[type[msgspec.Struct], Mapping[str, Decision]] = {
-    metadata.Metadata: {"name": what.own_name, "namespace": what.name_of("ns"), "uid": what.uid_of, "labels": what.labels_of},
-    node.NodeMetadata: {"name": what.own_name, "namespace": what.name_of("ns"), "uid": what.uid_of, "labels": what.labels_of},
+    metadata.Metadata: {"name": what.own_name, "namespace": what.name_of("ns"), "uid": what.uid_of, "labels": label.labels_of},
+    node.NodeMetadata: {"name": what.own_name, "namespace": what.name_of("ns"), "uid": what.uid_of, "labels": label.labels_of},
     metadata.Annotations: {
         "do_not_disrupt": what.setting, "nodepool_hash": what.setting, "min_values_relaxed": what.setting, "nodepool_hash_version": what.setting,
     },
     metadata.OwnerReference: {"kind": what.kind_of_group, "name": what.name_by_kind, "uid": what.uid_of, "api_version": what.api_version},
-    metadata.FieldsOfMetadata: {"labels": what.written},
+    metadata.FieldsOfMetadata: {"labels": label.written},
     metadata.ManagedFields: {"manager": what.unless_public(public_names.is_public_manager, "manager")},
     metadata.Condition: {"type": what.keyword, "status": what.keyword, "reason": what.keyword, "message": what.message},
-    node.Taint: {"key": what.key_of, "effect": what.keyword, "value": what.one_value},
+    node.Taint: {"key": label.key_of, "effect": what.keyword, "value": label.one_value},
     node.NodeSpec: {"provider_id": what.provider_id_of},
-    node.NodeStatus: {"allocatable": what.amounts_of},
+    node.NodeStatus: {"allocatable": label.amounts_of},
     nodepool.NodeClassRef: {"kind": what.kind_of_group, "name": what.name_of("nodeclass"), "group": what.unless_public(public_names.is_public_group, "domain"), "api_version": what.api_version},
     nodepool.Requirement: _REQUIREMENT,
-    nodepool.TemplateMetadata: {"labels": what.labels_of},
+    nodepool.TemplateMetadata: {"labels": label.labels_of},
     nodepool.Budget: {"nodes": what.setting, "schedule": what.schedule, "reasons": what.keywords},
     nodepool.Disruption: {"consolidate_after": what.setting, "consolidation_policy": what.keyword, "expire_after": what.setting},
-    nodepool.NodePoolSpec: {"limits": what.amounts_of},
-    nodepool.NodePoolStatus: {"resources": what.amounts_of},
-    nodepool.NodeClaimResources: {"requests": what.amounts_of},
+    nodepool.NodePoolSpec: {"limits": label.amounts_of},
+    nodepool.NodePoolStatus: {"resources": label.amounts_of},
+    nodepool.NodeClaimResources: {"requests": label.amounts_of},
     nodepool.NodeClaimSpec: {"expire_after": what.setting, "termination_grace_period": what.setting},
-    nodepool.NodeClaimStatus: {"node_name": what.name_of("node"), "provider_id": what.provider_id_of, "capacity": what.amounts_of, "allocatable": what.amounts_of},
-    nodepool.Subnet: {"zone": what.zone},
+    nodepool.NodeClaimStatus: {"node_name": what.name_of("node"), "provider_id": what.provider_id_of, "capacity": label.amounts_of, "allocatable": label.amounts_of},
+    nodepool.Subnet: {"zone": label.zone},
     nodepool.NodeClass: {"kind": what.kind_of_group, "api_version": what.api_version},
     event.InvolvedObject: {"kind": what.kind_alone, "namespace": what.name_of("ns"), "name": what.name_by_kind, "uid": what.uid_of},
     event.EventMetadata: {"name": what.event_name, "namespace": what.name_of("ns")},
     event.EventSource: {"component": _COMPONENT},
     event.Event: {"reason": what.keyword, "message": what.message, "reporting_component": _COMPONENT},
-    pod_object.Toleration: {"key": what.key_of, "operator": what.keyword, "value": what.one_value, "effect": what.keyword},
+    pod_object.Toleration: {"key": label.key_of, "operator": what.keyword, "value": label.one_value, "effect": what.keyword},
     pod_object.NodeSelectorRequirement: _REQUIREMENT,
-    pod_object.PodAffinityTerm: {"topology_key": what.key_of},
-    pod_object.TopologySpreadConstraint: {"topology_key": what.key_of, "when_unsatisfiable": what.keyword},
+    pod_object.PodAffinityTerm: {"topology_key": label.key_of},
+    pod_object.TopologySpreadConstraint: {"topology_key": label.key_of, "when_unsatisfiable": what.keyword},
     pod_object.ContainerPort: {"host_ip": what.address_of, "protocol": what.keyword},
-    pod_object.ResourceRequirements: {"requests": what.amounts_of, "limits": what.amounts_of},
+    pod_object.ResourceRequirements: {"requests": label.amounts_of, "limits": label.amounts_of},
     pod_object.Container: {"restart_policy": what.keyword, "name": what.name_of("container")},
     pod_object.PersistentVolumeClaimVolumeSource: {"claim_name": what.name_of("claim")},
     pod_object.PodResourceClaim: {"name": what.name_of("claim")},
     pod_object.PodSpec: {
-        "node_name": what.name_of("node"), "scheduler_name": _COMPONENT, "priority_class_name": what.name_of("priority"), "node_selector": what.labels_of, "overhead": what.amounts_of,
+        "node_name": what.name_of("node"), "scheduler_name": _COMPONENT, "priority_class_name": what.name_of("priority"), "node_selector": label.labels_of, "overhead": label.amounts_of,
     },
-    pod_object.ContainerStatus: {"name": what.name_of("container"), "allocated_resources": what.amounts_of},
+    pod_object.ContainerStatus: {"name": what.name_of("container"), "allocated_resources": label.amounts_of},
     pod_object.PodStatus: {"phase": what.keyword, "nominated_node_name": what.name_of("node")},
     workload.EnvVar: {"name": what.keep, "value": what.environment},
     workload.DeploymentContainer: {"image": what.image},
     workload.PodDisruptionBudgetSpec: {"unhealthy_pod_eviction_policy": what.keyword},
-    selector.LabelSelector: {"match_labels": what.labels_of},
+    selector.LabelSelector: {"match_labels": label.labels_of},
     selector.LabelSelectorRequirement: _REQUIREMENT,
 }  # fmt: skip
 """Every field of the model that can hold text itself, those of Structs in it aside."""

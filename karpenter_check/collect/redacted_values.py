@@ -1,14 +1,12 @@
-"""What becomes of names, keywords, labels and the like when a snapshot is redacted."""
+"""What becomes of names, keywords, kinds, settings and the like when a snapshot is redacted."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
 from karpenter_check.collect import public_names
-from karpenter_check.collect.cloud_values import is_cloud_value, names_a_place
 from karpenter_check.collect.public_words import is_public_word
 from karpenter_check.snapshot import Version, metadata, workload
-from karpenter_check.snapshot.part import Present
 from karpenter_check.snapshot.version import image_version
 
 
@@ -63,18 +61,9 @@ _OF_KIND = {
     "StatefulSet": "statefulset", "ReplicaSet": "replicaset", "Pod": "pod", "PodDisruptionBudget": "pdb", "Job": "job",
     "CronJob": "cronjob", "Namespace": "ns",
 }  # fmt: skip
-_OF_LABEL = {
-    "karpenter.sh/nodepool": "nodepool", "kubernetes.io/hostname": "node", "metadata.name": "node", "metadata.namespace": "ns",
-    "statefulset.kubernetes.io/pod-name": "pod", "job-name": "job", "batch.kubernetes.io/job-name": "job",
-    "karpenter.k8s.aws/ec2nodeclass": "nodeclass", "karpenter.kwok.sh/kwoknodeclass": "nodeclass",
-    "karpenter.azure.com/aksnodeclass": "nodeclass",
-}  # fmt: skip
 _SETTING = re.compile(r"|true|false|Never|v?[0-9]+|[0-9]+%|(?:[0-9]+(?:\.[0-9]+)?(?:h|m|s|ms|us|µs|ns))+")
 _CRON = re.compile(r"|@[a-z]+|(?:[-0-9*/,?#LW]|MON|TUE|WED|THU|FRI|SAT|SUN|[A-Z][A-Za-z]{2}|[a-z]{3}| )+")
 _EVENT_NAME = re.compile(r"(?P<object>.+)\.(?P<number>[0-9a-f]{8,20})")
-_NUMBER_LIKE = frozenset("0123456789+-")
-_SHORT_NUMBER = re.compile(r"-?[0-9]{1,6}")
-_COMPARING = frozenset({"Gt", "Lt", "Gte", "Lte"})
 _SETTING_WORD = re.compile(r"[^\s,=]+")
 
 
@@ -83,65 +72,9 @@ def word_of_kind(kind: str) -> str:
     return "nodeclass" if kind.endswith("NodeClass") else _OF_KIND.get(kind, "owner")
 
 
-def _value(names: Names, key: str, value: str) -> str:
-    """A value of a label or taint. Short numbers stay, and longer ones that Gt and Lt compare."""
-    if not value or value in {"true", "false"} or _SHORT_NUMBER.fullmatch(value):
-        return value
-    if public_names.has_open_values(key):
-        if is_cloud_value(key, value):
-            return names.open(value)
-        return names.value(value, "zone" if names_a_place(key) else "value")
-    if _NUMBER_LIKE.issuperset(value):
-        return names.number(key, value)
-    if key == "pod-template-hash":
-        return names.template_hash(value)
-    return names.value(value, _OF_LABEL.get(key, "value"))
-
-
-def labels_of(names: Names, _owner: Any, labels: Mapping[str, str], _kind: str) -> dict[str, str]:
-    """Labels, or what selects by them."""
-    return {names.key(key): _value(names, key, value) for key, value in labels.items()}
-
-
-def values_of(names: Names, owner: Any, values: tuple[str, ...], _kind: str) -> tuple[str, ...]:
-    """Values that are asked of the label beside them."""
-    if owner.operator in _COMPARING:
-        names.compare(owner.key)
-    return tuple(_value(names, owner.key, value) for value in values)
-
-
-def amounts_of(names: Names, _owner: Any, amounts: Mapping[str, Any], _kind: str) -> dict[str, Any]:
-    """Amounts by resource."""
-    return {
-        name if public_names.is_public_resource(name) else names.value(name, "resource"): amount for name, amount in amounts.items()
-    }
-
-
-def written(names: Names, _owner: Any, labels: Mapping[str, Present], _kind: str) -> dict[str, Present]:
-    """`f:labels` of managedFields."""
-    return {f"f:{names.key(key[2:])}" if key.startswith("f:") else ".": there for key, there in labels.items()}
-
-
 def keep(_names: Names, _owner: Any, value: Any, _kind: str) -> Any:
     """What is no name, whatever it says."""
     return value
-
-
-def zone(names: Names, _owner: Any, value: str, _kind: str) -> str:
-    """A zone: what it becomes in labels, too."""
-    return _value(names, "topology.kubernetes.io/zone", value)
-
-
-def key_of(names: Names, _owner: Any, value: str, _kind: str) -> str:
-    """A key of a label or taint."""
-    return names.key(value)
-
-
-def one_value(names: Names, owner: Any, value: str, _kind: str) -> str:
-    """The value of the key beside it."""
-    if getattr(owner, "operator", "") in _COMPARING:  # tolerations have one, taints have none
-        names.compare(owner.key)
-    return _value(names, owner.key, value)
 
 
 def message(names: Names, _owner: Any, value: str, _kind: str) -> str:
