@@ -4,7 +4,7 @@ import gc
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -19,7 +19,7 @@ from karpenter_check.cli.signals import doing
 from karpenter_check.collect.files import FileInput, read_files
 from karpenter_check.collect.gathering import Gathering
 from karpenter_check.collect.refusal import CannotScan, UnreadableInput
-from karpenter_check.snapshot import NO_TIME, Coverage, Kind, Snapshot, Status, Version
+from karpenter_check.snapshot import NO_TIME, Kind, Snapshot, Status, Version
 
 if TYPE_CHECKING:
     from karpenter_check.collect.api import Api
@@ -59,12 +59,15 @@ def from_files(
     at: datetime | None,
     karpenter_version: Version | None,
     said: Said,
+    events: bool = True,
     gathering: Gathering | None = None,
 ) -> Taken:
     """The snapshot in files; None among them is standard input. Raises Refused."""
     try:
         with doing("reading the input"):
-            read = read_files(paths, complete=complete, at=at, karpenter_version=karpenter_version, gathering=gathering)
+            read = read_files(
+                paths, complete=complete, at=at, karpenter_version=karpenter_version, events=events, gathering=gathering
+            )
     except UnreadableInput as refusal:
         raise Refused(str(refusal), Exit.USAGE) from refusal
     _tell(read, said)
@@ -73,10 +76,18 @@ def from_files(
     return Taken(read.snapshot, loose=not read.stated)
 
 
-def from_demo(said: Said, karpenter_version: Version | None, gathering: Gathering | None = None) -> Taken:
+def from_demo(said: Said, karpenter_version: Version | None, *, events: bool = True, gathering: Gathering | None = None) -> Taken:
     """The snapshot that the package carries."""
     with as_file(files("karpenter_check").joinpath("demo", "cluster.json.gz")) as path:
-        return from_files([path], complete=False, at=None, karpenter_version=karpenter_version, said=said, gathering=gathering)
+        return from_files(
+            [path],
+            complete=False,
+            at=None,
+            karpenter_version=karpenter_version,
+            said=said,
+            events=events,
+            gathering=gathering,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,11 +131,13 @@ def from_cluster(
         api = access.connect()
         cluster = api.cluster
         with progress(said) as tell:
-            snapshot = collect_live(api, progress=tell, karpenter_version=karpenter_version, events=events, gathering=gathering)
-            for kind, coverage in snapshot.coverage.items():
-                tell.ended(kind, coverage)
+            snapshot = collect_live(
+                api, progress=tell, karpenter_version=karpenter_version, events=events, gathering=gathering, ended=tell.ended
+            )
     except CannotScan as refusal:
         raise Refused(str(refusal), Exit.CANNOT_SCAN, cluster=cluster) from refusal
+    if api.asked_again:
+        said.detail(f"the API server had bad moments: it was asked again {api.asked_again} times")
     nodepools = snapshot.covered(Kind.NODEPOOL)
     if nodepools.status is Status.ABSENT:
         raise without_karpenter(nodepools.reason, cluster, snapshot)
@@ -196,27 +209,24 @@ class Source:
         """The snapshot, its objects gathered by the gathering if one is given. Raises Refused."""
         with _undisturbed():
             found = self._taken(said, gathering)
-        if self.no_events:
-            found = found._replace(snapshot=self._without_events(found.snapshot))
         if self.karpenter_version and found.snapshot.karpenter_version != self.karpenter_version:
             said.note(f"the input says that Karpenter is {found.snapshot.karpenter_version}, so --karpenter-version is not used")
         return found
 
-    @staticmethod
-    def _without_events(snapshot: Snapshot) -> Snapshot:
-        """As if they had not been asked for."""
-        coverage = {**snapshot.coverage, Kind.EVENT: Coverage(Status.NOT_COLLECTED, 0, "--no-events")}
-        return replace(snapshot, events=(), coverage=coverage)
-
     def _taken(self, said: Said, gathering: Gathering | None) -> Taken:
-        version = self.karpenter_version
+        version, events = self.karpenter_version, not self.no_events
         if self.demo:
-            return from_demo(said, version, gathering)
+            return from_demo(said, version, events=events, gathering=gathering)
         if self.filenames:
             return from_files(
-                self.filenames, complete=self.complete, at=self.at, karpenter_version=version, said=said, gathering=gathering
+                self.filenames,
+                complete=self.complete,
+                at=self.at,
+                karpenter_version=version,
+                said=said,
+                events=events,
+                gathering=gathering,
             )
-        events = not self.no_events
         return Taken(from_cluster(self.access, karpenter_version=version, said=said, events=events, gathering=gathering))
 
 
@@ -239,6 +249,8 @@ def _tell(read: FileInput, said: Said) -> None:
         )
     if read.guessed_time and snapshot.taken_at == NO_TIME:
         said.note("nothing in the input carries a time, so no age is judged; --at TIME sets one")
+    elif snapshot.redacted:
+        said.note("its names are pseudonyms: commands that name an object will not find it")
     elif read.guessed_time:
         said.note(f"taken at {snapshot.taken_at:%Y-%m-%dT%H:%M:%SZ}, the newest time in the input; --at TIME sets another")
     _tell_errors(snapshot, said)

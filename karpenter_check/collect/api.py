@@ -44,6 +44,8 @@ class Api:
         self._has_answered = False
         self._one_at_a_time = Lock()
         self._packed = not transport.is_local
+        self.asked_again = 0
+        """How often something had to be asked for once more."""
         self.deadline = Deadline(timeout)
         """When all has to be read."""
         self.cluster = cluster
@@ -90,6 +92,7 @@ class Api:
         seconds = pause_after(tries, answer)
         if seconds >= self.deadline.left:
             return False
+        self.asked_again += 1
         sleep(seconds)
         return True
 

@@ -211,6 +211,7 @@ def read_files(
             at or (stated.taken_at if stated else None) or reader.newest or NO_TIME,
             coverage,
             cluster=stated.cluster if stated else "",
+            redacted=stated is not None and stated.redacted,
             kubernetes_version=(stated.kubernetes_version if stated else "") or reader.kubernetes_version,
             karpenter_version=(parse_version(stated.karpenter_version) if stated else None) or karpenter_version,
             errors=tuple(error for error in stated.errors if error.kind not in gathering.left_out) if stated else (),

@@ -1,7 +1,7 @@
 """Objects as they come in, from a cluster or from files, until they are a snapshot."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -63,10 +63,10 @@ class Gathering:
 
     def add_page(self, kind: Kind, body: bytes, source: str) -> ListMetadata:
         """Take a page of one kind's list as the API serves it. Raises as `decode_page` does where it is no list."""
-        if kind is Kind.POD and not self._spool:
+        if kind is Kind.POD:
             with suppress(*_UNREDUCED):
                 pods, metadata = decode_pods_page(body)
-                self._keep_reduced(pods)
+                self._keep_reduced(pods, decode_page(kind, body)[0] if self._spool else ())
                 return metadata
         items, metadata = decode_page(kind, body)
         if isinstance(items, list):
@@ -79,9 +79,9 @@ class Gathering:
         """Take all items of one kind's list. Raises msgspec.ValidationError where they are no list."""
         if kind in self.left_out:
             return
-        if kind is Kind.POD and not self._spool:
+        if kind is Kind.POD:
             with suppress(*_UNREDUCED):
-                self._keep_reduced(decode_listed_pods(items))
+                self._keep_reduced(decode_listed_pods(items), decode_items(kind, items) if self._spool else ())
                 return
         objects = decode_items(kind, items)
         if objects is None:
@@ -93,14 +93,21 @@ class Gathering:
         for raw in items_of(items):
             self.add(kind, raw, source)
 
-    def _keep_reduced(self, listed: Iterable[ListedPod]) -> None:
-        """Keep pods without a `PodObject` between; all or none. Raises one of `_UNREDUCED`."""
+    def _keep_reduced(self, listed: Iterable[ListedPod], whole: Sequence[Any] | msgspec.Raw | None) -> None:
+        """Keep pods without a `PodObject` between; all or none. Raises one of `_UNREDUCED`.
+
+        `whole` are the same pods as `PodObject`s where they are spooled; something else where one of them does not decode.
+        """
         pods = [self._reduction.pod(pod) for pod in listed]
-        if not all(pod.metadata.name for pod in pods):
+        if not all(pod.metadata.name for pod in pods) or not isinstance(whole, Sequence):
             raise ValueError
         kept = self.objects[Kind.POD]
-        for pod in pods:
-            kept.setdefault(("", pod.metadata.namespace, pod.metadata.name), pod)
+        for place, pod in enumerate(pods):
+            key = ("", pod.metadata.namespace, pod.metadata.name)
+            if key not in kept:
+                kept[key] = pod
+                if self._spool:
+                    self._spool.add(Kind.POD, whole[place])
 
     def mark(self, kind: Kind) -> Mark:
         """Where the kind stands now."""
@@ -228,6 +235,7 @@ class Gathering:
         kubernetes_version: str = "",
         karpenter_version: Version | None = None,
         errors: tuple[CollectionError, ...] = (),
+        redacted: bool = False,
     ) -> Snapshot:
         """The snapshot of all that came in. `karpenter_version` is taken where no Deployment tells it; `cluster` goes before what one is told."""
 
@@ -238,6 +246,7 @@ class Gathering:
         return Snapshot(
             taken_at=taken_at,
             cluster=cluster or cluster_name(deployments),
+            redacted=redacted,
             kubernetes_version=kubernetes_version,
             karpenter_version=version_of(deployments) or karpenter_version,
             nodes=kept(Kind.NODE),

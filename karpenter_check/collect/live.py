@@ -17,6 +17,9 @@ from karpenter_check.snapshot import NO_TIME, Coverage, Kind, Snapshot, Status, 
 Read: TypeAlias = Callable[[Listing], Outcome]
 """How a list is read: `Lists.read`, or `Lists.peek`."""
 
+Ended: TypeAlias = Callable[[Kind, Coverage], None]
+"""Told what is known of a kind once no more of it is asked for."""
+
 
 def collect_live(
     api: Api,
@@ -25,8 +28,11 @@ def collect_live(
     karpenter_version: Version | None = None,
     events: bool = True,
     gathering: Gathering | None = None,
+    ended: Ended | None = None,
 ) -> Snapshot:
     """What the cluster holds now. `karpenter_version` is taken where no Deployment tells it; `events` says whether to list them.
+
+    `progress` is told of each page, `ended` of each kind.
 
     What could not be read is in the coverage: NodePool is `absent` where the server serves no version of it that is read, and then
     nothing else is listed.
@@ -34,7 +40,7 @@ def collect_live(
     """
     served = discover(api)
     lists = Lists(api, progress, gathering)
-    coverage = read_all(api, served, lists, lists.read, events=events)
+    coverage = read_all(api, served, lists, lists.read, events=events, ended=ended)
     if refusal := nothing_listed(coverage, lists):
         raise CannotScan(refusal)
     return lists.gathering.snapshot(
@@ -46,7 +52,9 @@ def collect_live(
     )
 
 
-def read_all(api: Api, served: Served, lists: Lists, read: Read, *, events: bool = True) -> dict[Kind, Coverage]:
+def read_all(
+    api: Api, served: Served, lists: Lists, read: Read, *, events: bool = True, ended: Ended | None = None
+) -> dict[Kind, Coverage]:
     """Read every kind, NodePools wholly: they name the node classes, and where they are absent the rest is not asked for.
 
     Raises CannotScan as `Lists.read` does.
@@ -67,6 +75,8 @@ def read_all(api: Api, served: Served, lists: Lists, read: Read, *, events: bool
         else:
             outcome = (lists.read if kind is Kind.NODEPOOL else read)(Listing(kind, path))
         coverage[kind] = lists.gathering.coverage_of(kind, *outcome)
+        if ended:
+            ended(kind, coverage[kind])
     return coverage
 
 

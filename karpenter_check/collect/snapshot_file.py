@@ -59,17 +59,16 @@ class Redactor(Protocol):
         """What could not be read, without them."""
 
 
-def snapshot_file(snapshot: Snapshot, spool: Spool, redactor: Redactor | None = None, *, redacted: bool = False) -> Iterator[bytes]:
+def snapshot_file(snapshot: Snapshot, spool: Spool, redactor: Redactor | None = None) -> Iterator[bytes]:
     """The file, piece by piece: the objects from the spool, a line each, all else from the snapshot that was made of them.
 
     Kinds of which the snapshot counts no object stay out, as with --no-events.
-    `redacted` is for one that was read from a redacted file: this file says so, too.
-    Raises OSError where the spool cannot be read again.
+    Raises SpoolFailed where the spool cannot be read again.
     """
     head = _Head(
         schema=SCHEMA,
         taken_at=snapshot.taken_at,
-        redacted=True if redactor or redacted else msgspec.UNSET,
+        redacted=True if redactor or snapshot.redacted else msgspec.UNSET,
         cluster=snapshot.cluster,
         kubernetes_version=snapshot.kubernetes_version,
         karpenter_version=str(snapshot.karpenter_version) if snapshot.karpenter_version else "",

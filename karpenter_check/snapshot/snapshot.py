@@ -35,6 +35,8 @@ class Snapshot:
 
     taken_at: datetime
     cluster: str = ""
+    redacted: bool = False
+    """Whether its names are pseudonyms."""
     kubernetes_version: str = ""
     karpenter_version: Version | None = None
     """None where nothing tells it; semantics are then those of 1.2 to 1.13."""

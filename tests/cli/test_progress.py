@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -242,11 +243,17 @@ def on_a_terminal(*arguments: str, meanwhile: Callable[["subprocess.Popen[bytes]
         env=environment,
     )  # fmt: skip
     os.close(its)
+    written = bytearray()
+
+    def read() -> None:
+        with suppress(OSError):  # how Linux says that nobody has the terminal open any more
+            while some := os.read(ours, 65536):
+                written.extend(some)
+
+    reader = Thread(target=read)  # a terminal that is not read holds 4 KB, and whoever writes more waits
+    reader.start()
     meanwhile(process)
-    written = b""
-    with suppress(OSError):  # how Linux says that nobody has the terminal open any more
-        while read := os.read(ours, 65536):
-            written += read
-    os.close(ours)
     process.wait()
+    reader.join()
+    os.close(ours)
     return written.decode()
