@@ -137,7 +137,7 @@ def from_cluster(
     except CannotScan as refusal:
         raise Refused(str(refusal), Exit.CANNOT_SCAN, cluster=cluster) from refusal
     if api.asked_again:
-        said.detail(f"the API server had bad moments: it was asked again {api.asked_again} times")
+        said.detail(f"the API server had bad moments; requests made again: {api.asked_again}")
     nodepools = snapshot.covered(Kind.NODEPOOL)
     if nodepools.status is Status.ABSENT:
         raise without_karpenter(nodepools.reason, cluster, snapshot)
