@@ -113,9 +113,7 @@ def test_a_dry_run_is_of_a_cluster(other: str) -> None:
     result = scan("--dry-run", other)
 
     assert result.exit_code == 2
-    assert result.stderr.endswith(
-        "Error: --dry-run is for a live cluster; -f and --demo read none\n"
-    )
+    assert result.stderr.endswith("Error: --dry-run is for a live cluster; -f and --demo read none\n")
 
 
 def test_a_dry_run_says_that_the_push_target_answers(cluster: Replay, tmp_path: Path) -> None:
