@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from karpenter_check.collect.refusal import often
+from karpenter_check.collect.undecodable import UNDECODABLE
+
 
 class Answer(NamedTuple):
     """An HTTP answer, whatever its status. Header names read in any case."""
@@ -26,7 +29,7 @@ class Answer(NamedTuple):
         """The message of the API's Status object, on one line; empty where the body is none."""
         try:
             return " ".join(_STATUS.decode(self.body).message.split())
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        except UNDECODABLE:
             return ""
 
     @property
@@ -35,7 +38,7 @@ class Answer(NamedTuple):
         said = f"HTTP {self.status}: {self.message}" if self.message else f"HTTP {self.status}"
         if self.asked_to_wait is not None:
             return f"{said} (asks to wait {self.asked_to_wait:g} s, more than --timeout leaves)"
-        return f"{said} (asked {self.tries} times)" if self.tries > 1 else said
+        return f"{said}{often(self.tries)}"
 
     @property
     def date(self) -> datetime | None:

@@ -11,7 +11,7 @@ from karpenter_check.collect.answer import Answer
 from karpenter_check.collect.credentials import Credential, Credentials
 from karpenter_check.collect.deadline import Deadline
 from karpenter_check.collect.impersonation import Impersonation
-from karpenter_check.collect.refusal import CannotScan
+from karpenter_check.collect.refusal import CannotScan, often
 from karpenter_check.collect.retry import ASKED_AGAIN, MOST_SILENCES, MOST_TRIES, pause_after, retry_after
 from karpenter_check.collect.transport import Transport
 from karpenter_check.collect.wire import Cause, Unanswered, ask
@@ -85,7 +85,7 @@ class Api:
             if answer:
                 wanted = retry_after(answer) if tries < most else None
                 return answer._replace(tries=tries, asked_to_wait=wanted)
-            raise CannotScan(f"{unanswered} (asked {tries} times)" if tries > 1 else str(unanswered)) from unanswered
+            raise CannotScan(f"{unanswered}{often(tries)}") from unanswered
 
     def pause(self, tries: int, answer: Answer | None = None) -> bool:
         """Wait before the next try, as long as the answer asks for, if it asks; at once False where that is longer than is left."""

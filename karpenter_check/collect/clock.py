@@ -5,6 +5,7 @@ from datetime import datetime
 
 import msgspec
 
+from karpenter_check.collect.undecodable import UNDECODABLE
 from karpenter_check.snapshot.part import Timestamp
 
 
@@ -85,6 +86,6 @@ def newest_time(raw: msgspec.Raw | bytes) -> datetime | None:
     """The newest time in an object, or None; an object whose times do not parse has none."""
     try:
         found = _DECODER.decode(raw)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+    except UNDECODABLE:
         return None
     return max((time for time in _times(found) if time), default=None)

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from karpenter_check.collect.resources import RESOURCES
+from karpenter_check.collect.undecodable import UNDECODABLE
 from karpenter_check.snapshot import Kind
 from karpenter_check.snapshot.listed_pod import ListedPod
 
@@ -83,7 +84,7 @@ def head_of(raw: msgspec.Raw | bytes) -> Head:
     """Kind and name of an object; what of them is not a string reads as empty."""
     try:
         return _HEAD.decode(raw)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+    except UNDECODABLE:
         return Head()
 
 
@@ -96,7 +97,7 @@ def decode_items(kind: Kind, raw: msgspec.Raw | bytes) -> list[Any] | None:
     """All objects of a list's items, or None if one of them does not decode."""
     try:
         decoded: list[Any] = _ITEMS[kind].decode(raw)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+    except UNDECODABLE:
         return None
     return decoded
 
@@ -108,7 +109,7 @@ def decode_page(kind: Kind, body: bytes) -> tuple[list[Any] | msgspec.Raw, ListM
     """
     try:
         page = _PAGES[kind].decode(body)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+    except UNDECODABLE:
         raw = _RAW_PAGE.decode(body)
         return raw.items, raw.metadata
     return page.items, page.metadata

@@ -12,6 +12,7 @@ from karpenter_check.collect.api import Api
 from karpenter_check.collect.refusal import CannotScan
 from karpenter_check.collect.resources import Resource
 from karpenter_check.collect.retry import MOST_TRIES
+from karpenter_check.collect.undecodable import UNDECODABLE
 
 Found = TypeVar("Found")
 
@@ -108,7 +109,7 @@ def _asked(api: Api, path: str, of: type[Found]) -> tuple[Answer, Found | None]:
             return answer, None
         try:
             return answer, msgspec.json.decode(answer.body, type=of)
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        except UNDECODABLE:
             if tries == MOST_TRIES or not api.pause(tries):
                 return answer, None
 

@@ -18,6 +18,7 @@ import msgspec
 
 from karpenter_check.collect.kubeconfig import Exec
 from karpenter_check.collect.refusal import CannotScan
+from karpenter_check.collect.undecodable import UNDECODABLE
 
 _LONGEST = 200
 
@@ -66,7 +67,7 @@ class ExecPlugin:
             credential = msgspec.json.decode(printed, type=_ExecCredential)
             status = {name: value for name, value in credential.status.items() if value is not None}
             given = msgspec.convert(status, Given)
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):  # from None: the output may be half a token
+        except UNDECODABLE:  # from None: the output may be half a token
             raise CannotScan(f"{self} printed no ExecCredential; run it by hand to see what it prints") from None
         if credential.kind != "ExecCredential":
             raise CannotScan(f"{self} printed no ExecCredential; run it by hand to see what it prints")

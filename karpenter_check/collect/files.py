@@ -14,6 +14,7 @@ from karpenter_check.collect.refusal import UnreadableInput
 from karpenter_check.collect.resources import kind_of
 from karpenter_check.collect.snapshot_file import SCHEMA, SnapshotFile
 from karpenter_check.collect.sources import Source, is_folder, list_folder, read_source, split
+from karpenter_check.collect.undecodable import UNDECODABLE
 from karpenter_check.snapshot import LOOSE_MANIFESTS, NO_TIME, CollectionError, Coverage, Kind, Snapshot, Status, Version
 from karpenter_check.snapshot.version import parse_version
 
@@ -65,7 +66,7 @@ class _Reader:
         for raw in split(source):
             try:
                 document = msgspec.json.decode(raw, type=_Document)
-            except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+            except UNDECODABLE as error:
                 if head_of(raw).kind or not raw.lstrip().startswith(b"["):
                     raise UnreadableInput(f"{source.name}: is no Kubernetes object: {explain(error)}") from error
                 raise UnreadableInput(f"{source.name}: is a bare list; a List or one object per document is expected") from error

@@ -5,15 +5,15 @@ from contextlib import closing
 from http import HTTPStatus
 from typing import NamedTuple, TypeAlias
 
-import msgspec
-
 from karpenter_check.collect.ahead import ahead
 from karpenter_check.collect.answer import Answer
 from karpenter_check.collect.api import JSON, Api
 from karpenter_check.collect.decode import ListMetadata, explain
 from karpenter_check.collect.gathering import Gathering
+from karpenter_check.collect.refusal import often
 from karpenter_check.collect.resources import RESOURCES
 from karpenter_check.collect.retry import MOST_TRIES
+from karpenter_check.collect.undecodable import UNDECODABLE
 from karpenter_check.collect.walk import Expired, Page, Way, next_token, walk
 from karpenter_check.snapshot import Kind, Status
 
@@ -82,8 +82,7 @@ class Reading:
                 tries = tries + 1 if damaged.token == token else 1
                 token = damaged.token
                 if tries == MOST_TRIES or not self._api.pause(tries):
-                    times = f" (asked {tries} times)" if tries > 1 else ""
-                    return Status.FAILED, f"GET {self._listing.path}: the answer is no list: {damaged.reason}{times}"
+                    return Status.FAILED, f"GET {self._listing.path}: the answer is no list: {damaged.reason}{often(tries)}"
 
     def _first(self) -> Outcome:
         query = self._query(1)
@@ -130,7 +129,7 @@ class Reading:
             return self._refused(answer, not token)
         try:
             metadata = self._gathering.add_page(self._listing.kind, answer.body, self._listing.path)
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        except UNDECODABLE as error:
             raise _DamagedPage(token, error) from error
         if (metadata.next or "") != page.following:
             raise _DamagedPage(token, ValueError("its continue token is not where it should be"))

@@ -7,3 +7,8 @@ class UnreadableInput(Exception):
 
 class CannotScan(Exception):
     """The cluster could not be asked: the message says why and what to do next."""
+
+
+def often(tries: int) -> str:
+    """What stands behind a refusal that was not the first one; nothing behind the first."""
+    return f" (asked {tries} times)" if tries > 1 else ""

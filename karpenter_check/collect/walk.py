@@ -12,6 +12,7 @@ from karpenter_check.collect.answer import Answer
 from karpenter_check.collect.api import Api
 from karpenter_check.collect.decode import ListMetadata
 from karpenter_check.collect.refusal import CannotScan
+from karpenter_check.collect.undecodable import UNDECODABLE
 
 _MOST_EXPIRED = 5
 """How often a list may lose its token."""
@@ -96,6 +97,6 @@ def next_token(body: bytes) -> str:
     found = _FRONT.match(body[:_REACH]) or _BACK.search(body[-_REACH:])
     try:
         metadata = _METADATA.decode(found[1]) if found else _TAIL.decode(body).metadata
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+    except UNDECODABLE:
         return ""
     return metadata.next or ""
