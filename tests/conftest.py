@@ -13,10 +13,18 @@ from karpenter_check.rules import every_rule
 from karpenter_check.scan import Report, scan
 
 RECORDINGS = Path(__file__).parent / "recordings"
+END_TO_END = Path(__file__).parent / "e2e"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the golden files instead of comparing with them")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The end-to-end tests start a cluster and take a quarter of an hour: they run where their folder is named."""
+    asked = [Path(config.invocation_params.dir, argument.partition("::")[0]).resolve() for argument in config.args]
+    named = any(path.is_relative_to(END_TO_END) for path in asked)
+    return True if collection_path == END_TO_END and not named else None
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,60 @@
+"""The cluster that the scenarios share; they all play at once, since most of their time is waiting."""
+
+import os
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from tests.e2e import scenarios
+from tests.e2e.binaries import CannotBuild, karpenter_versions
+from tests.e2e.cluster import Cluster
+from tests.e2e.scans import Scans
+from tests.e2e.scenario import SCENARIOS, Scenario
+from tests.e2e.stage import Outcome, Stage
+from tests.e2e.table import write_table
+
+assert scenarios.__all__, "importing them is what defines them"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--karpenter", default="1.13", choices=karpenter_versions(), help="the version that the scenarios play on")
+    parser.addoption("--write-table", action="store_true", help="write the outcomes into docs/testing.md")
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The cluster of the scenarios."""
+    try:
+        with Cluster(tmp_path_factory.mktemp("cluster"), request.config.getoption("--karpenter")) as started:
+            started.api.apply(
+                [{"apiVersion": "karpenter.kwok.sh/v1alpha1", "kind": "KWOKNodeClass", "metadata": {"name": "default"}}]
+            )
+            yield started
+    except CannotBuild as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def scans(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scans]:
+    """What a scan says of it, every few seconds."""
+    with Scans(cluster.kubeconfig, tmp_path_factory.mktemp("scans")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def outcomes(request: pytest.FixtureRequest, cluster: Cluster, scans: Scans) -> Iterator[Mapping[str, Future[Outcome]]]:
+    """The selected scenarios by name, all of them begun."""
+    played = [item for item in request.session.items if isinstance(item, pytest.Function) and "scenario" in item.fixturenames]
+    chosen = [SCENARIOS[item.callspec.id] for item in played]
+    with ThreadPoolExecutor(max_workers=len(SCENARIOS)) as threads:
+        begun = {entry.name: threads.submit(_played, entry, cluster, scans) for entry in chosen}
+        yield begun
+    if request.config.getoption("--write-table"):
+        write_table({name: future.result() for name, future in begun.items()})
+
+
+def _played(entry: Scenario, cluster: Cluster, scans: Scans) -> Outcome:
+    return entry.play(Stage(entry.name, cluster, scans))

@@ -1,0 +1,25 @@
+"""Every scenario: what is expected is found, and nothing else is."""
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+
+import pytest
+
+from tests.e2e.cluster import Cluster
+from tests.e2e.scans import Scans
+from tests.e2e.scenario import SCENARIOS, Scenario
+from tests.e2e.stage import Outcome
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
+def test_a_scenario_is_told_as_it_is(scenario: Scenario, outcomes: Mapping[str, "Future[Outcome]"], cluster: Cluster) -> None:
+    if scenario.karpenter and cluster.karpenter not in scenario.karpenter:
+        pytest.skip(f"Karpenter {cluster.karpenter} does not show it")
+
+    outcome = outcomes[scenario.name].result()
+
+    assert (outcome.missed, outcome.false) == ((), ()), cluster.logs_about(scenario.name)
+
+
+def test_every_scan_saw_everything(scans: Scans) -> None:
+    assert scans.incomplete == []
