@@ -70,6 +70,8 @@ def preempted_events(plan: Plan) -> Iterator[Json]:
             "eventTime": f"{entry['firstTimestamp'][:-1]}.796852Z",
             "firstTimestamp": None,
             "lastTimestamp": None,
+            "action": "Preempting",
+            "reportingInstance": "default-scheduler-ip-10-0-0-7",
         }
 
 

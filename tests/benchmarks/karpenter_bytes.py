@@ -90,7 +90,8 @@ def node_classes(_: Plan) -> Iterator[Json]:
         for digit, arch in (("1", "amd64"), ("2", "arm64"))
     ]
     spec = {"amiSelectorTerms": [{"alias": "bottlerocket@v1.42.0"}], "role": "KarpenterNodeRole-made",
-            "subnetSelectorTerms": [{"tags": {"karpenter.sh/discovery": "made"}}]}  # fmt: skip
+            "subnetSelectorTerms": [{"tags": {"karpenter.sh/discovery": "made"}}],
+            "securityGroupSelectorTerms": [{"tags": {"karpenter.sh/discovery": "made"}}]}  # fmt: skip
     status = {"amis": images, "conditions": [_condition("Ready", "True", before(days=60))], "subnets": subnets}
     metadata = {
         "name": "default",

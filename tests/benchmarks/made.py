@@ -19,7 +19,7 @@ from tests.benchmarks.managed import Json
 from tests.benchmarks.plan import WORKLOADS, Plan, plan
 from tests.benchmarks.pod_bytes import pods_of
 
-VERSION = 1
+VERSION = 2
 """Of the generator: what another one made is made again."""
 PAGE = 500
 METADATA_ONLY = "metadata-only"

@@ -100,7 +100,7 @@ def poddisruptionbudgets(plan: Plan) -> Iterator[Json]:
             "observedGeneration": 1,
             "disruptionsAllowed": allowed,
             "currentHealthy": up,
-            "desiredHealthy": up - allowed,
+            "desiredHealthy": max(0, up - allowed),
             "expectedPods": workload.replicas,
         }
         metadata = {"name": workload.name, "namespace": workload.namespace, "uid": _pdb_uid(workload)}
