@@ -1,8 +1,6 @@
 """`python -m tests.benchmarks`: ratios of runs that took turns, as a table in Markdown."""
 
 import os
-import platform
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
+from tests.benchmarks.compared import machine, ratio, seconds
 from tests.benchmarks.made import folder_for
 from tests.benchmarks.measure import Broken, Run, curl, empty_program, help_of, scan, skip, typed_list
 from tests.benchmarks.plan import WORKLOADS
@@ -45,7 +44,7 @@ def main(sizes: tuple[int, ...], repeat: int, only: tuple[str, ...], program: Pa
     with TemporaryDirectory() as folder:
         bench = _Bench(program, data, Path(folder), repeat)
         parts = {"scan": lambda: bench.scans(sizes), "shapes": bench.shapes, "typed": bench.typed, "help": bench.help}
-        click.echo(f"{_machine()}\n", err=True)
+        click.echo(f"{machine()}\n", err=True)
         click.echo("| measured | result | at most | seconds |\n|---|---|---|---|")
         try:
             for name in wanted:
@@ -70,15 +69,15 @@ class _Bench:
         for pods in sizes:
             scans, curls, skips, size = self._turns(pods)
             times, memory = _LIMITS.get(pods, (0, 0))
-            took = f"{_seconds(scans)} to {_seconds(curls)}"
+            took = f"{seconds(scans)} to {seconds(curls)}"
             yield (
                 f"whole scan of {pods:,} pods ({size / 1e6:,.0f} MB), times curl",
-                f"{_ratio(scans, curls):.1f}",
+                f"{ratio(scans, curls):.1f}",
                 _limit(times),
                 took,
             )
             parsed = f"the same, times parsing {pods:,} pods' pages and keeping nothing"
-            yield parsed, f"{_ratio(scans, skips):.1f}", "", f"{_seconds(scans)} to {_seconds(skips)}"
+            yield parsed, f"{ratio(scans, skips):.1f}", "", f"{seconds(scans)} to {seconds(skips)}"
             yield f"its peak memory at {pods:,} pods, in MiB", f"{max(done.memory for done in scans):.0f}", _limit(memory), ""
             share = median(done.judging / done.seconds for done in scans)
             judging = median(done.judging for done in scans)
@@ -125,8 +124,8 @@ class _Bench:
                 scans.append(scan(self._program, served, self._folder, TYPED_PODS))
                 typed.append(typed_list(served, self._folder, TYPED_PODS))
         name = f"official client's typed list of {TYPED_PODS:,} pods"
-        yield f"{name}, times our whole scan", f"{_ratio(typed, scans):.1f}", "", f"{_seconds(typed)} to {_seconds(scans)}"
-        yield f"{name}, times curl", f"{_ratio(typed, curls):.0f}", "", f"{_seconds(typed)} to {_seconds(curls)}"
+        yield f"{name}, times our whole scan", f"{ratio(typed, scans):.1f}", "", f"{seconds(typed)} to {seconds(scans)}"
+        yield f"{name}, times curl", f"{ratio(typed, curls):.0f}", "", f"{seconds(typed)} to {seconds(curls)}"
         yield f"{name}, its peak memory in MiB", f"{max(done.memory for done in typed):.0f}", "", ""
 
     def help(self) -> Iterator[tuple[str, ...]]:
@@ -136,26 +135,10 @@ class _Bench:
         nothing, ours = [first for first, _ in runs[1:]], [second for _, second in runs[1:]]
         yield (
             "karpenter-check --help, times an empty click group's",
-            f"{_ratio(ours, nothing):.2f}",
+            f"{ratio(ours, nothing):.2f}",
             "1.5",
-            f"{_seconds(ours)} to {_seconds(nothing)}",
+            f"{seconds(ours)} to {seconds(nothing)}",
         )
-
-
-def _machine() -> str:
-    """What this runs on, and how busy it was just before."""
-    information = Path("/proc/cpuinfo")
-    models = re.findall(r"^model name\s*: (.*)$", information.read_text(), re.MULTILINE) if information.exists() else []
-    model = models[0] if models else platform.machine()
-    return f"{os.cpu_count()} x {model}, {platform.system()}, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}"
-
-
-def _ratio(ours: list[Run], theirs: list[Run]) -> float:
-    return median(mine.seconds / other.seconds for mine, other in zip(ours, theirs, strict=True))
-
-
-def _seconds(runs: list[Run]) -> str:
-    return f"{median(done.seconds for done in runs):.2f}"
 
 
 def _limit(value: int) -> str:

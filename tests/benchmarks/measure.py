@@ -77,8 +77,13 @@ def run(command: list[str], folder: Path, *, codes: frozenset[int] = frozenset({
 
 
 def scan(program: Path, served: Served, folder: Path, pods: int) -> Run:
+    """`scan_of` the cluster that is served."""
+    return scan_of(program, served.kubeconfig(folder), folder, pods)
+
+
+def scan_of(program: Path, kubeconfig: Path, folder: Path, pods: int) -> Run:
     """The whole scan, with its rules and its report. Raises Broken unless everything was read and every rule ran."""
-    command = [str(program), "scan", "--kubeconfig", str(served.kubeconfig(folder)), "-v", "-o", "json"]
+    command = [str(program), "scan", "--kubeconfig", str(kubeconfig), "-v", "-o", "json"]
     done, out, said = run(command, folder, codes=frozenset({0, 10}))
     report = json.loads(out)
     lacking = {kind: entry for kind, entry in report["coverage"].items() if entry["status"] != "complete"}

@@ -2,19 +2,20 @@
 
 import subprocess
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import Self
 
-import yaml
-
 from tests.e2e.api import Api, Object
-from tests.e2e.binaries import EC2_NODECLASS, built, installed, program, version
+from tests.e2e.binaries import installed, program, version
 from tests.e2e.control_plane import ControlPlane
+from tests.e2e.crds import apply_crds
 from tests.e2e.kubelet import Kubelets
 from tests.e2e.server import Server, free_ports
 
 MANAGED_NODE = "managed-1"
+SETTINGS = {"BATCH_MAX_DURATION": "15s"}
+"""What the controller is told. So many scenarios at once keep its batches open to the end, and a nomination, which holds for two of
+them, must outlast a batch and the ten seconds after which a pod is looked at again."""
 
 
 class Cluster:
@@ -38,7 +39,7 @@ class Cluster:
         with ExitStack() as stack:
             plane = stack.enter_context(self._control_plane)
             self.api, self.kubeconfig = plane.api, plane.kubeconfig
-            self._apply_crds()
+            apply_crds(plane, self._module)
             stack.enter_context(Kubelets(self.api))
             self.api.apply(_own_node_and_controller(version(self._module, "sigs.k8s.io/karpenter").removeprefix("v")))
             self._start_controller(plane)
@@ -62,16 +63,6 @@ class Cluster:
         where = ("--kubeconfig", str(self.kubeconfig), "--cache-dir", str(self.folder / "kubectl"))
         return subprocess.run((installed("kubectl"), *where, *words), check=True, capture_output=True, text=True).stdout
 
-    def _apply_crds(self) -> None:
-        files = [file for module in (self._module, EC2_NODECLASS) for file in sorted((built(module) / "crds").iterdir())]
-        definitions = [found for file in files for found in yaml.safe_load_all(file.read_text(encoding="utf-8")) if found]
-        self.api.apply(definitions)
-        for definition in definitions:
-            spec = definition["spec"]
-            for served in spec["versions"]:
-                path = f"/apis/{spec['group']}/{served['name']}/{spec['names']['plural']}"
-                self._control_plane.wait_until(partial(self.api.answers, path))
-
     def _start_controller(self, plane: ControlPlane) -> None:
         metrics, health = free_ports(2)
         self.controller = plane.start(
@@ -83,6 +74,7 @@ class Cluster:
                 "HEALTH_PROBE_PORT": str(health),
                 "SYSTEM_NAMESPACE": "kube-system",
                 "KARPENTER_SERVICE": "karpenter",
+                **SETTINGS,
             },
         )
         self.metrics_url = f"http://127.0.0.1:{metrics}/metrics"
@@ -133,6 +125,7 @@ def _own_node_and_controller(karpenter: str) -> list[Object]:
                             {
                                 "name": "controller",
                                 "image": f"public.ecr.aws/karpenter/controller:{karpenter}",
+                                "env": [{"name": name, "value": value} for name, value in SETTINGS.items()],
                                 "resources": {"requests": {"cpu": "500m", "memory": "512Mi"}},
                             }
                         ],

@@ -16,15 +16,24 @@ from tests.e2e.api import Api
 from tests.e2e.binaries import KUBERNETES, program
 from tests.e2e.server import Server, free_ports
 
+_UNCONTROLLED = (
+    "--disable-admission-plugins=ServiceAccount,TaintNodesByCondition",  # they count on controllers
+    "--etcd-compaction-interval=0",  # a continue token stays good
+)
+
 
 class ControlPlane:
-    """A Kubernetes cluster without nodes; a context manager that starts it, and always stops it."""
+    """A Kubernetes cluster without nodes; a context manager that starts it, and always stops it.
+
+    Without `controllers` it is etcd and kube-apiserver alone, which keep what they are told as it is.
+    """
 
     api: Api
     kubeconfig: Path
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, controllers: bool = True) -> None:
         self.folder = folder
+        self._controllers = controllers
         self.servers: list[Server] = []
         self._stack = ExitStack()
 
@@ -59,7 +68,7 @@ class ControlPlane:
         return file
 
     def _start(self) -> None:
-        client, peer, secure, manager, scheduler = free_ports(5)
+        client, peer, secure = free_ports(3)
         ca = trustme.CA()
         ca.cert_pem.write_to_path(self.folder / "ca.pem")
         ca.issue_cert("127.0.0.1", "localhost").private_key_and_cert_chain_pem.write_to_path(self.folder / "server.pem")
@@ -94,9 +103,15 @@ class ControlPlane:
                 f"--service-account-key-file={key}",
                 f"--service-account-signing-key-file={key}",
                 "--service-cluster-ip-range=10.0.0.0/24",
+                *(() if self._controllers else _UNCONTROLLED),
             )
         )
         self._apiserver.wait_until(lambda: self.api.answers("/readyz"))
+        if self._controllers:
+            self._start_controllers(key)
+
+    def _start_controllers(self, key: Path) -> None:
+        manager, scheduler = free_ports(2)
         self.start(
             (
                 program(KUBERNETES, "kube-controller-manager"),
