@@ -10,10 +10,11 @@ from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, 
 from karpenter_check.rule import rule
 from karpenter_check.scheduling.ignored import Ignored, Reason, ignored
 from karpenter_check.scheduling.labels import HOSTNAME
-from karpenter_check.scheduling.last_word import is_later, karpenters_refusals
+from karpenter_check.scheduling.last_word import is_later, karpenters_refusals, reason_of
 from karpenter_check.scheduling.node import is_foreign, label_mismatch, repelled
 from karpenter_check.scheduling.nomination import nominees, pod_ref
 from karpenter_check.snapshot import Kind, Node, Pod, Snapshot
+from karpenter_check.snapshot.clip import clip
 from karpenter_check.snapshot.event import Event
 
 _FRESH = timedelta(minutes=15)
@@ -111,6 +112,10 @@ def _finding(snapshot: Snapshot, owner: Ref, cause: str, pods: Sequence[_Waiting
     worst = min(severities, key=lambda severity: severity.rank)
     scope = f" -n {shlex.quote(owner.namespace)}" if owner.namespace else ""
     known = next((entry.stranger for entry in pods if entry.stranger), "")
+    reasons = (
+        f"Node {known} admits it, and Karpenter need not buy that: it may wait for a place there" if known else "",
+        f'Karpenter says "{clip(reason_of(why.event))}"' if why.event else "",
+    )
     return Finding(
         object=owner,
         owner=owner,
@@ -118,7 +123,7 @@ def _finding(snapshot: Snapshot, owner: Ref, cause: str, pods: Sequence[_Waiting
         severity=None if worst is Severity.HIGH else worst,
         confidence=Confidence.CERTAIN if why.reason in _SURE else Confidence.LIKELY,
         message=f"Karpenter does not look at {'it' if len(pods) == 1 else f'{len(pods)} of its pods'}: {why.said}",
-        why=f"Node {known} admits it, and Karpenter need not buy that: it may wait for a place there" if known else "",
+        why="; ".join(filter(None, reasons)),
         impact=Impact(pods=len(pods)),
         evidence=(
             *((Evidence(pod_ref(first.pod), why.path, why.value),) if why.path else ()),

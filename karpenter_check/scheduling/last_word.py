@@ -13,6 +13,11 @@ def is_later(event: Event, other: Event) -> bool:
     return bool(event.last_seen and other.last_seen and event.last_seen > other.last_seen)
 
 
+def reason_of(refusal: Event) -> str:
+    """Why Karpenter refused a pod, in its words (`provisioning/scheduling/events.go:PodFailedToScheduleEvent`, 1.13)."""
+    return refusal.message.removeprefix("Failed to schedule pod, ")
+
+
 @once
 def karpenters_refusals(snapshot: Snapshot) -> Mapping[str, Event]:
     """Karpenter's latest `FailedScheduling` of each pod, by the pod's UID. It says so again every five minutes at most."""

@@ -172,8 +172,9 @@ def test_a_volume_is_found_by_karpenters_own_word() -> None:
     app = a_pod("app", claims=["data"])
     (finding,) = found(a_nodepool(), app, refused(app, PVC))
 
-    assert (finding.cause, finding.confidence, finding.evidence[-1].event) == (
+    assert (finding.cause, finding.why, finding.confidence, finding.evidence[-1].event) == (
         "volume",
+        f'Karpenter says "{PVC}"',
         Confidence.LIKELY,
         EventEvidence("FailedScheduling", PVC, 1, ago("2m")),
     )
