@@ -1,7 +1,7 @@
 """A stand-in for the kubelets that kwok's nodes lack: nodes become Ready, bound pods run, deleted pods end."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -12,8 +12,11 @@ from tests.e2e.api import Api, Object, Refused
 IGNORES_SIGTERM = "e2e/ignores-sigterm"
 """A pod with this annotation takes its whole grace period to end."""
 NEVER_READY = "e2e/never-ready"
-"""A node with this label stays NotReady."""
+"""The kubelet of a node with this label says that it is not Ready, and runs nothing."""
 
+_NO_NETWORK = (
+    "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:cni plugin not initialized"
+)
 _MERGE = "application/strategic-merge-patch+json"
 
 
@@ -36,24 +39,29 @@ class Kubelets:
     def _work(self) -> None:
         while not self._ended.wait(0.3):
             try:
-                for node in self._api.items("/api/v1/nodes", resourceVersion="0"):
+                nodes = self._api.items("/api/v1/nodes", resourceVersion="0")
+                for node in nodes:
                     self._join(node)
+                ready = {node["metadata"]["name"] for node in nodes if _ready(node) == "True"}
                 for pod in self._api.items("/api/v1/pods", resourceVersion="0"):
-                    self._run(pod)
+                    self._run(pod, ready)
             except (Refused, urllib3.exceptions.HTTPError):
                 continue  # what was there a moment ago is gone, or the server is: the next round sees
 
     def _join(self, node: Object) -> None:
         """As a kubelet's first heartbeat; the node lifecycle controller then takes `node.kubernetes.io/not-ready` off."""
-        if not _is(node, "Ready") and NEVER_READY not in node["metadata"].get("labels", {}):
-            ready = _condition("Ready", reason="KubeletReady", message="kubelet is posting ready status")
-            body = {"conditions": [{**ready, "lastHeartbeatTime": _now()}], "nodeInfo": {"kubeletVersion": "v1.36.3"}}
-            self._patch(node, f"/api/v1/nodes/{node['metadata']['name']}", body)
+        if _ready(node):
+            return
+        said = _condition("Ready", reason="KubeletReady", message="kubelet is posting ready status")
+        if NEVER_READY in node["metadata"].get("labels", {}):
+            said |= {"status": "False", "reason": "KubeletNotReady", "message": _NO_NETWORK}
+        body = {"conditions": [{**said, "lastHeartbeatTime": _now()}], "nodeInfo": {"kubeletVersion": "v1.36.3"}}
+        self._patch(node, f"/api/v1/nodes/{node['metadata']['name']}", body)
 
-    def _run(self, pod: Object) -> None:
+    def _run(self, pod: Object, ready: Collection[str]) -> None:
         metadata = pod["metadata"]
         path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
-        if not pod["spec"].get("nodeName"):
+        if pod["spec"].get("nodeName") not in ready:
             return
         if "deletionTimestamp" in metadata:
             late = metadata["deletionTimestamp"] <= _now()
@@ -90,8 +98,10 @@ def _running(pod: Object) -> Object:
     }
 
 
-def _is(found: Object, condition: str) -> bool:
-    return any(entry["type"] == condition and entry["status"] == "True" for entry in found.get("status", {}).get("conditions", ()))
+def _ready(node: Object) -> str:
+    """What its kubelet said of it last: True or False; empty, if nothing yet."""
+    conditions = {entry["type"]: entry["status"] for entry in node.get("status", {}).get("conditions", ())}
+    return str(conditions.get("Ready", ""))
 
 
 def _condition(name: str, reason: str = "", message: str = "") -> dict[str, str]:

@@ -91,7 +91,7 @@ def told(report: bytes) -> tuple[Told, ...]:
             finding["rule"],
             _ref(finding["object"]),
             _ref(finding["owner"]),
-            finding["nodePool"],
+            finding["nodePool"] or "",
             finding["severity"],
             f"{finding['message']}; {finding['why']}",
             finding["fingerprint"],

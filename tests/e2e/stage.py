@@ -1,8 +1,10 @@
 """Where one scenario plays: a namespace and a NodePool of its own in a cluster that others use too, and the verbs of its users."""
 
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +30,7 @@ class Found:
 
     rule: str
     object: Ref
+    """What it is about, or its owner: nodes come and go under names that nobody knows beforehand."""
     cause: str
     says: str = ""
     """What its words must hold: the culprit."""
@@ -81,7 +84,7 @@ class Stage:
                     "disruption": {"consolidationPolicy": "WhenEmpty", "consolidateAfter": "Never"},
                     "limits": {"cpu": "64"},
                     "template": {
-                        "metadata": {"labels": {"team": self.name}},
+                        "metadata": {"labels": {"team": self.name, **template.pop("labels", {})}},
                         "spec": {
                             "nodeClassRef": NODECLASS,
                             "expireAfter": "720h",
@@ -183,6 +186,33 @@ class Stage:
         selector = {"labelSelector": f"app={app}"} if app else {}
         return self.api.items(f"/api/v1/namespaces/{self.name}/pods", **selector)
 
+    def waits_for_nobody(self, name: str) -> None:
+        """A bare pod of a scheduler that says it is unschedulable, and binds it never."""
+        self.pod(name, schedulerName="batch-scheduler")
+        said = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "batch: waiting for quota"}
+        path = f"/api/v1/namespaces/{self.name}/pods/{name}/status"
+        self.api.ask("PATCH", path, {"status": {"conditions": [said]}}, "application/strategic-merge-patch+json")
+
+    def is_true(self, condition: str) -> bool:
+        """Whether a NodeClaim of the stage's NodePool has the condition."""
+        conditions = [entry for claim in self.nodeclaims() for entry in claim["status"].get("conditions", ())]
+        return any((entry["type"], entry["status"]) == (condition, "True") for entry in conditions)
+
+    @contextmanager
+    def meanwhile(self, again: Callable[[], object]) -> Iterator[None]:
+        """Do something again and again, as an agent would, while the context lasts."""
+        ended = threading.Event()
+
+        def work() -> None:
+            while not ended.wait(0.5):
+                again()
+
+        agent = threading.Thread(target=work, daemon=True)
+        agent.start()
+        yield
+        ended.set()
+        agent.join()
+
     def running(self, app: str, count: int = 1) -> None:
         """Wait until so many pods of the app run."""
         self.wait(
@@ -206,7 +236,7 @@ class Stage:
         return Ref(kind, name, versions.get(kind, "v1"), "" if kind in {"Node", "NodePool"} else self.name)
 
     def finds(self, *expected: Found, no_rule_yet: Sequence[str] = (), seconds: float = 420) -> Outcome:
-        """Wait until a scan tells all that is expected; with nothing expected, watch that nothing is told.
+        """Wait until scans have told all that is expected; with nothing expected, watch that nothing is told.
 
         `no_rule_yet` are rules of later versions that this scenario will need; one that exists by now is missed.
         """
@@ -216,7 +246,7 @@ class Stage:
             if (count := self._scans.next(seen, deadline - time.monotonic())) > seen:
                 seen = count
                 latest = self._own(self._scans.reports[-1])
-                missed = [entry for entry in expected if not any(self._is(entry, one, latest) for one in latest)]
+                missed = [entry for entry in missed if not any(self._is(entry, one, latest) for one in latest)]
         written = {rule.slug for rule in every_rule()}
         return Outcome(
             expected=tuple(map(_name, expected)),
@@ -244,7 +274,8 @@ class Stage:
         pool = self.name if expected.nodepool is None else expected.nodepool
         causes = {other.rule for other in report if other.fingerprint in one.caused_by}
         return (
-            (one.rule, one.object, one.nodepool) == (expected.rule, expected.object, pool)
+            (one.rule, one.nodepool) == (expected.rule, pool)
+            and expected.object in {one.object, one.owner}
             and one.has_cause(expected.cause)
             and expected.says in one.text
             and (not expected.caused_by or expected.caused_by in causes)

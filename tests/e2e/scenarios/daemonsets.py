@@ -1,7 +1,7 @@
 """DaemonSets: what Karpenter counts, and what comes to the nodes."""
 
 from tests.e2e.scenario import scenario
-from tests.e2e.stage import Found, Outcome, Stage
+from tests.e2e.stage import Found, Outcome, Stage, requirements
 
 
 @scenario("an agent labels the nodes; a DaemonSet selects the label, and the NodePool does not declare it")
@@ -64,3 +64,38 @@ def preference_only(stage: Stage) -> Outcome:
 
 def _term(key: str, value: str) -> dict[str, object]:
     return {"matchExpressions": [{"key": key, "operator": "In", "values": [value]}]}
+
+
+@scenario("a DaemonSet is added to a node that is full")
+def added_too_late(stage: Stage) -> Outcome:
+    stage.nodepool(requirements=requirements(cpus="1"))
+    stage.deployment("web", cpu="700m")
+    stage.running("web")
+    stage.daemonset("node-agent", cpu="400m")
+    return stage.finds(
+        Found("daemonset-pod-pending", stage.of("DaemonSet", "node-agent"), "added-later", says="cpu"),
+    )
+
+
+@scenario("a DaemonSet selects arm64; the NodePool may buy both architectures, and buys amd64", karpenter=("1.13",))
+def counted_in_vain(stage: Stage) -> Outcome:
+    stage.nodepool(requirements=requirements(arch=["amd64", "arm64"]))
+    stage.daemonset("node-agent", cpu="100m", nodeSelector={"kubernetes.io/arch": "arm64"})
+    stage.deployment("web", cpu="300m", nodeSelector={"kubernetes.io/arch": "amd64"})
+    stage.running("web")
+    return stage.finds(Found("daemonset-overhead-wasted", stage.of("DaemonSet", "node-agent"), "counted-not-running"), seconds=780)
+
+
+@scenario("a DaemonSet that runs on every other NodePool is kept out of one by its affinity")
+def left_out(stage: Stage) -> Outcome:
+    for name in (stage.name, f"{stage.name}-not"):
+        stage.nodepool(name)
+        stage.deployment(name, cpu="300m", pools=[name])
+    elsewhere = [{"key": "karpenter.sh/nodepool", "operator": "NotIn", "values": [stage.name]}]
+    affinity = {
+        "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": elsewhere}]}}
+    }
+    stage.daemonset("ebs-csi-node", cpu="10m", affinity=affinity, tolerations=[{"operator": "Exists"}])
+    return stage.finds(
+        Found("daemonset-absent-from-nodepool", stage.of("DaemonSet", "ebs-csi-node"), "label:karpenter.sh/nodepool"), seconds=780
+    )

@@ -1,1 +1,40 @@
-"""To be written."""
+"""Nodes that reach the end of their expireAfter."""
+
+from tests.e2e.kubelet import IGNORES_SIGTERM
+from tests.e2e.scenario import scenario
+from tests.e2e.stage import Found, Outcome, Stage, requirements
+
+
+@scenario("a node expires; its pods take half a minute to end")
+def expires(stage: Stage) -> Outcome:
+    stage.nodepool(expireAfter="1m")
+    stage.deployment("web", cpu="300m", annotations={IGNORES_SIGTERM: ""}, terminationGracePeriodSeconds=30)
+    return stage.finds(Found("node-ttl-death", stage.of("NodePool", stage.name), "drains"))
+
+
+@scenario("a node expires; a pod that says do-not-disrupt holds it, and there is no terminationGracePeriod")
+def expires_and_hangs(stage: Stage) -> Outcome:
+    stage.nodepool(expireAfter="1m")
+    stage.deployment("web", cpu="300m", annotations={"karpenter.sh/do-not-disrupt": "true"})
+    return stage.finds(
+        Found("node-ttl-death", stage.of("NodePool", stage.name), "drains"),
+        Found("node-ttl-death", stage.of("NodePool", stage.name), "drain-hangs", says="do-not-disrupt"),
+        no_rule_yet=("do-not-disrupt-blocks", "node-terminating-stuck", "termination-grace-trap"),
+        seconds=540,
+    )
+
+
+@scenario("five nodes, bought together, expire together in an hour")
+def expire_at_once(stage: Stage) -> Outcome:
+    stage.nodepool(expireAfter="1h", requirements=requirements(cpus="1"))
+    stage.deployment("web", replicas=5, cpu="700m")
+    stage.running("web", 5)
+    return stage.finds(Found("node-expiry-herd", stage.of("NodePool", stage.name), "nodes", says="5 of its 5 nodes"))
+
+
+@scenario("all replicas of CoreDNS are on one node, which expires in an hour")
+def dns_at_once(stage: Stage) -> Outcome:
+    stage.nodepool(expireAfter="1h")
+    stage.deployment("coredns", replicas=2)
+    stage.running("coredns", 2)
+    return stage.finds(Found("node-expiry-herd", stage.of("Deployment", "coredns"), "replicas", says="coredns"))

@@ -1,1 +1,86 @@
-"""To be written."""
+"""Nominations: pods that never land where Karpenter said they should, and nodes that are kept for them."""
+
+from tests.e2e.scenario import scenario
+from tests.e2e.stage import NODECLASS, Found, Outcome, Stage, requirements
+
+
+@scenario("an agent labels every node as it joins; the DaemonSet that comes preempts the pod that the node was bought for")
+def bought_in_a_loop(stage: Stage) -> Outcome:
+    stage.nodepool(requirements=requirements(cpus="1"), changes={"limits": {"cpu": "24"}})
+    stage.daemonset("node-agent-heavy", cpu="600m", nodeSelector={"heavy": "yes"}, priorityClassName="system-node-critical")
+    stage.deployment("app", cpu="700m")
+    own, other = f"karpenter.sh/nodepool={stage.name}", "heavy!=yes"
+    with stage.meanwhile(lambda: stage.kubectl("label", "nodes", "-l", f"{own},{other}", "heavy=yes")):
+        outcome = stage.finds(
+            Found("daemonset-nodepool-mismatch", stage.of("DaemonSet", "node-agent-heavy"), "label:heavy", says="heavy=yes"),
+            Found(
+                "nominated-pod-failure",
+                stage.of("Deployment", "app"),
+                "preempted",
+                says="node-agent-heavy",
+                caused_by="daemonset-nodepool-mismatch",
+            ),
+        )
+    stage.kubectl("delete", "deployment", "app", "-n", stage.name)
+    return outcome
+
+
+@scenario("a pod names a scheduler that binds nothing, and there is room for it on a node in use")
+def other_scheduler(stage: Stage) -> Outcome:
+    stage.nodepool()
+    stage.deployment("web", cpu="300m")
+    stage.running("web")
+    stage.waits_for_nobody("ghost")
+    return stage.finds(
+        Found("nominated-pod-failure", stage.of("Pod", "ghost"), "other_scheduler", says="batch-scheduler"),
+    )
+
+
+@scenario("the same, and the node is empty: Karpenter would take it away, and keeps it for the pod")
+def kept_by_nomination(stage: Stage) -> Outcome:
+    stage.nodepool(changes={"disruption": {"consolidationPolicy": "WhenEmpty", "consolidateAfter": "15s"}})
+    stage.deployment("web", cpu="300m")
+    stage.running("web")
+    stage.waits_for_nobody("ghost")
+    stage.wait("ghost to be nominated", lambda: stage.events("Nominated", "ghost"))
+    stage.kubectl("scale", "deployment", "web", "-n", stage.name, "--replicas=0")
+    return stage.finds(
+        Found("node-reaping-nominated", stage.of("Node", stage.node()), "other_scheduler", says="ghost"),
+        Found("nominated-pod-failure", stage.of("Pod", "ghost"), "other_scheduler", says="batch-scheduler"),
+        seconds=600,
+    )
+
+
+@scenario("nobody takes a startup taint off")
+def startup_taint_left(stage: Stage) -> Outcome:
+    stage.nodepool(startupTaints=[{"key": "agent.example.com/not-ready", "effect": "NoSchedule"}])
+    stage.deployment("web", cpu="300m")
+    return stage.finds(
+        Found("nominated-pod-failure", stage.of("Deployment", "web"), "not_initialized", says="agent.example.com/not-ready"),
+        no_rule_yet=("nodeclaim-not-initialized", "startup-taint-unremovable"),
+        seconds=480,
+    )
+
+
+@scenario("an instance never joins the cluster")
+def never_registers(stage: Stage) -> Outcome:
+    slow = {"apiVersion": "karpenter.kwok.sh/v1alpha1", "kind": "KWOKNodeClass", "metadata": {"name": stage.name}}
+    stage.apply({**slow, "spec": {"nodeRegistrationDelay": "1h"}})
+    stage.nodepool(nodeClassRef={**NODECLASS, "name": stage.name})
+    stage.deployment("web", cpu="300m")
+    return stage.finds(
+        Found("nominated-pod-failure", stage.of("Deployment", "web"), "not_registered"),
+        no_rule_yet=("nodeclaim-not-registered",),
+        seconds=480,
+    )
+
+
+@scenario("a node joins, and its network plugin never starts, so that it is never Ready")
+def never_ready(stage: Stage) -> Outcome:
+    stage.nodepool(labels={"e2e/never-ready": ""})
+    stage.deployment("web", cpu="300m")
+    return stage.finds(
+        Found("nominated-pod-failure", stage.of("Deployment", "web"), "not_initialized"),
+        no_rule_yet=("nodeclaim-not-initialized", "node-not-ready"),
+        seconds=480,
+    )
