@@ -3,12 +3,15 @@
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from tests.e2e import scenarios
 from tests.e2e.binaries import CannotBuild, karpenter_versions
 from tests.e2e.cluster import Cluster
+from tests.e2e.healthy import furnish
 from tests.e2e.scans import Scans
 from tests.e2e.scenario import SCENARIOS, Scenario
 from tests.e2e.stage import Outcome, Stage
@@ -25,12 +28,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """The cluster of the scenarios."""
+    with _started(tmp_path_factory.mktemp("cluster"), request.config.getoption("--karpenter")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def healthy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster with nothing wrong in it, of the newest Karpenter: its NodePools and DaemonSets, and no workloads yet."""
+    with _started(tmp_path_factory.mktemp("healthy"), karpenter_versions()[-1]) as started:
+        furnish(started.api)
+        yield started
+
+
+@contextmanager
+def _started(folder: Path, karpenter: str) -> Iterator[Cluster]:
+    """A cluster; where it cannot be built, the test is skipped, but not in CI."""
     try:
-        with Cluster(tmp_path_factory.mktemp("cluster"), request.config.getoption("--karpenter")) as started:
-            started.api.apply(
+        with Cluster(folder, karpenter) as cluster:
+            cluster.api.apply(
                 [{"apiVersion": "karpenter.kwok.sh/v1alpha1", "kind": "KWOKNodeClass", "metadata": {"name": "default"}}]
             )
-            yield started
+            yield cluster
     except CannotBuild as error:
         if os.environ.get("CI"):
             raise
