@@ -23,7 +23,8 @@ from tests.benchmarks.compared import machine, ratio, seconds
 from tests.benchmarks.measure import Broken, Run, curl, scan_of
 
 _ROOT = Path(__file__).parent.parent.parent
-_AT_MOST = 1.3
+_AT_MOST = {20_000: "1.3"}
+"""By pods: how many times the time of fetching. Of fewer, a scan is start-up above all."""
 
 
 @click.command(help="Load a real API server, scan it, and print how the scan compares with fetching.")
@@ -70,7 +71,7 @@ def _measure(program: Path, kubeconfig: Path, folder: Path, pods: int, repeat: i
         (
             f"whole scan of {pods:,} pods from a kube-apiserver ({size / 1e6:,.0f} MB), times fetching the same pages",
             f"{ratio(scans, curls):.2f}",
-            str(_AT_MOST),
+            _AT_MOST.get(pods, ""),
             f"{seconds(scans)} to {seconds(curls)}",
         ),
         ("what the kube-apiserver sends, in MB/s", f"{median(size / 1e6 / done.seconds for done in curls):.0f}", "", ""),
