@@ -41,8 +41,12 @@ def ahead(values: Iterator[Value], deadline: Deadline) -> Generator[Value, None,
 
     Thread(target=make, name="ahead", daemon=True).start()
     try:
-        while not isinstance(value := _next(made, deadline), _End):
+        while True:
+            # Before waiting: who gets a page decodes it at once and keeps the interpreter's lock, and the next request must be out by then.
             room.release()
+            value = _next(made, deadline)
+            if isinstance(value, _End):
+                break
             yield value
         if value.error:
             raise value.error

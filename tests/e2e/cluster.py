@@ -52,7 +52,7 @@ class Cluster:
     def logs_about(self, name: str) -> str:
         """Where each server's log is, and what the controller's last lines say of a name."""
         lines = [line for line in self.controller.log.read_text(encoding="utf-8").splitlines() if name in line]
-        return "\n".join([*(str(server.log) for server in self._control_plane.servers), *lines[-20:]])
+        return "\n".join([*(str(server.log) for server in self._control_plane.servers), *(line[:500] for line in lines[-5:])])
 
     def kubeconfig_for(self, token: str, name: str) -> Path:
         """A kubeconfig for this cluster with another token."""

@@ -10,7 +10,7 @@ _ALL = [{"key": "pool", "operator": "Exists"}]
 
 @scenario("a pod selects a label that no NodePool declares")
 def label_typo(stage: Stage) -> Outcome:
-    return _unserved(stage, "label:workload-class", "workload-class=btach", nodeSelector={"workload-class": "btach"})
+    return _unserved(stage, "label:workload-class", "workload-class In [btach]", nodeSelector={"workload-class": "btach"})
 
 
 @scenario("a pod wants Windows, and no NodePool offers it")
