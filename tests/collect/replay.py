@@ -30,7 +30,7 @@ _SHORT_NAMES = {
     "statefulsets": ["sts"],
     "poddisruptionbudgets": ["pdb"],
 }
-_DISCOVERY = {"/apis": "apis", "/version": "version", "/apis/karpenter.sh/v1": "karpenter.sh.v1"}
+DISCOVERY = {"/apis": "apis", "/version": "version", "/apis/karpenter.sh/v1": "karpenter.sh.v1"}
 LISTS = {
     "/apis/karpenter.sh/v1/nodepools": "nodepools",
     "/apis/karpenter.sh/v1/nodeclaims": "nodeclaims",
@@ -286,8 +286,8 @@ class Replay:
             return an_error("401")
         if instead := self._instead.get((request.path, times)) or self._always.get(request.path):
             return instead
-        if request.path in _DISCOVERY:
-            return Reply(200, read(self._recording, _DISCOVERY[request.path]))
+        if request.path in DISCOVERY:
+            return Reply(200, read(self._recording, DISCOVERY[request.path]))
         if request.path == "/api":
             return Reply(200, _CORE_VERSIONS)
         if group_version := re.fullmatch(r"/api/(v1)|/apis/([^/]+/[^/]+)", request.path):

@@ -41,6 +41,7 @@ class Cluster:
             self.api, self.kubeconfig = plane.api, plane.kubeconfig
             apply_crds(plane, self._module)
             stack.enter_context(Kubelets(self.api))
+            self.api.apply([{"apiVersion": "karpenter.kwok.sh/v1alpha1", "kind": "KWOKNodeClass", "metadata": {"name": "default"}}])
             self.api.apply(_own_node_and_controller(version(self._module, "sigs.k8s.io/karpenter").removeprefix("v")))
             self._start_controller(plane)
             self._stack = stack.pop_all()

@@ -1,20 +1,21 @@
-"""The cluster that the scenarios share; they all play at once, since most of their time is waiting."""
+"""The clusters that the tests share, and the scenarios at play in one of them."""
 
 import os
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.e2e import scenarios
-from tests.e2e.binaries import CannotBuild, karpenter_versions
+from tests.e2e.binaries import CannotBuild, installed, karpenter_versions
 from tests.e2e.cluster import Cluster
 from tests.e2e.healthy import furnish
+from tests.e2e.outcome import Outcome
+from tests.e2e.playing import playing
 from tests.e2e.scans import Scans
-from tests.e2e.scenario import SCENARIOS, Scenario
-from tests.e2e.stage import Outcome, Stage
+from tests.e2e.scenario import SCENARIOS
 from tests.e2e.table import write_table
 
 assert scenarios.__all__, "importing them is what defines them"
@@ -44,10 +45,8 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def _started(folder: Path, karpenter: str) -> Iterator[Cluster]:
     """A cluster; where it cannot be built, the test is skipped, but not in CI."""
     try:
+        installed("kubectl")
         with Cluster(folder, karpenter) as cluster:
-            cluster.api.apply(
-                [{"apiVersion": "karpenter.kwok.sh/v1alpha1", "kind": "KWOKNodeClass", "metadata": {"name": "default"}}]
-            )
             yield cluster
     except CannotBuild as error:
         if os.environ.get("CI"):
@@ -67,12 +66,7 @@ def outcomes(request: pytest.FixtureRequest, cluster: Cluster, scans: Scans) -> 
     """The selected scenarios by name, all of them begun."""
     played = [item for item in request.session.items if isinstance(item, pytest.Function) and "scenario" in item.fixturenames]
     chosen = [SCENARIOS[item.callspec.id] for item in played]
-    with ThreadPoolExecutor(max_workers=len(SCENARIOS)) as threads:
-        begun = {entry.name: threads.submit(_played, entry, cluster, scans) for entry in chosen}
+    with playing(chosen, cluster, scans) as begun:
         yield begun
     if request.config.getoption("--write-table"):
         write_table({name: future.result() for name, future in begun.items()})
-
-
-def _played(entry: Scenario, cluster: Cluster, scans: Scans) -> Outcome:
-    return entry.play(Stage(entry.name, cluster, scans))

@@ -1,15 +1,18 @@
 """A cluster as it should be: what is in it, and what a working day does to it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from tests.e2e.api import Api, Object
-from tests.e2e.stage import NODECLASS, Stage, requirements
+from tests.e2e import manifests
+from tests.e2e.api import Api
+from tests.e2e.manifests import Manifest
+from tests.e2e.stage import Stage
 
 _BATCH = {"key": "workload", "value": "batch", "effect": "NoSchedule"}
 _BURST = {"key": "workload", "value": "burst", "effect": "NoSchedule"}
 _GPU = {"key": "nvidia.com/gpu", "value": "true", "effect": "NoSchedule"}
 _ANY = {"operator": "Exists"}
+_WHEN_EMPTY = {"consolidationPolicy": "WhenEmpty", "consolidateAfter": "30s"}
 
 
 def furnish(api: Api) -> None:
@@ -34,9 +37,9 @@ def open_shop(stage: Stage) -> None:
     stage.pdb("web", "web", maxUnavailable=1)
     stage.deployment("api", 4, cpu="900m", tolerations=[])
     stage.pdb("api", "api", maxUnavailable="25%")
-    stage.deployment("etl", 2, cpu="2", tolerations=[_tolerated(_BATCH)], nodeSelector={"workload-pool": "batch"})
+    stage.deployment("etl", 2, cpu="2", tolerations=[_tolerated(_BATCH)], nodeSelector={"team": "batch"})
     stage.deployment("trainer", cpu="2", tolerations=[_tolerated(_GPU)], nodeSelector={"accelerator": "nvidia"})
-    stage.deployment("crawler", 0, cpu="1500m", tolerations=[_tolerated(_BURST)], nodeSelector={"workload-pool": "burst"})
+    stage.deployment("crawler", 0, cpu="1500m", tolerations=[_tolerated(_BURST)], nodeSelector={"team": "burst"})
     _all_run(stage, web=6, api=4, etl=2, trainer=1)
 
 
@@ -64,54 +67,18 @@ def _all_run(stage: Stage, **replicas: int) -> None:
         stage.running(app, count)
 
 
-def _nodepool(
-    name: str,
-    *,
-    labels: Mapping[str, str] | None = None,
-    taints: Sequence[Mapping[str, str]] = (),
-    disruption: Mapping[str, Any] | None = None,
-) -> Object:
-    when = disruption or {"consolidationPolicy": "WhenEmpty", "consolidateAfter": "30s"}
-    return {
-        "apiVersion": "karpenter.sh/v1",
-        "kind": "NodePool",
-        "metadata": {"name": name},
-        "spec": {
-            "disruption": {**when, "budgets": [{"nodes": "50%"}, {"nodes": "1", "reasons": ["Drifted"]}]},
-            "limits": {"cpu": "64", "memory": "256Gi"},
-            "template": {
-                "metadata": {"labels": {"workload-pool": name, **(labels or {})}},
-                "spec": {
-                    "nodeClassRef": NODECLASS,
-                    "expireAfter": "720h",
-                    "terminationGracePeriod": "1h",
-                    "taints": taints,
-                    "requirements": requirements(cpus=["4", "8"]),
-                },
-            },
-        },
-    }
+def _nodepool(name: str, *, disruption: Manifest = _WHEN_EMPTY, **template: Any) -> Manifest:
+    budgets = [{"nodes": "50%"}, {"nodes": "1", "reasons": ["Drifted"]}]
+    changes = {"disruption": {**disruption, "budgets": budgets}, "limits": {"cpu": "64", "memory": "256Gi"}}
+    sizes = manifests.requirements(cpus=["4", "8"])
+    return manifests.nodepool(
+        name, name, changes, **{"terminationGracePeriod": "1h", "requirements": sizes, "taints": [], **template}
+    )
 
 
-def _daemonset(name: str, **pod: Any) -> Object:
-    requests = {"cpu": "50m", "memory": "64Mi"}
-    main = {
-        "name": "main",
-        "image": "registry.k8s.io/pause:3.10",
-        "resources": {"requests": requests, "limits": {"memory": "64Mi"}},
-    }
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "DaemonSet",
-        "metadata": {"name": name, "namespace": "kube-system", "labels": {"app": name}},
-        "spec": {
-            "selector": {"matchLabels": {"app": name}},
-            "template": {
-                "metadata": {"labels": {"app": name}},
-                "spec": {"priorityClassName": "system-node-critical", "containers": [main], **pod},
-            },
-        },
-    }
+def _daemonset(name: str, **pod: Any) -> Manifest:
+    spec = manifests.pod_spec([], cpu="50m", memory="64Mi", **{"priorityClassName": "system-node-critical", **pod})
+    return manifests.workload("DaemonSet", "kube-system", name, spec)
 
 
 def _spread(app: str) -> Mapping[str, Any]:

@@ -2,21 +2,21 @@
 
 import gzip
 import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
 
-from tests.collect.replay import _DISCOVERY, LISTS, RECORDINGS
+from tests.collect.replay import DISCOVERY, LISTS, RECORDINGS
 from tests.e2e import scenarios
 from tests.e2e.binaries import karpenter_versions
 from tests.e2e.cluster import Cluster
+from tests.e2e.outcome import Outcome
+from tests.e2e.playing import playing
 from tests.e2e.scans import Scans
-from tests.e2e.scenario import SCENARIOS, Scenario
-from tests.e2e.stage import Outcome, Stage
+from tests.e2e.scenario import SCENARIOS
 
 assert scenarios.__all__, "importing them is what defines them"
 
@@ -45,9 +45,8 @@ def main(names: tuple[str, ...], karpenter: str, into: Path | None) -> None:
             raise click.BadParameter(f"{entry.name} needs Karpenter {' or '.join(entry.karpenter)}", param_hint="--karpenter")
     folder = into or RECORDINGS / names[0]
     with TemporaryDirectory() as home, Cluster(Path(home), karpenter) as cluster:
-        cluster.api.apply([{"apiVersion": "karpenter.kwok.sh/v1alpha1", "kind": "KWOKNodeClass", "metadata": {"name": "default"}}])
-        with Scans(cluster.kubeconfig, Path(home)) as scans:
-            told = [_told(entry, outcome) for entry, outcome in _played(chosen, cluster, scans)]
+        with Scans(cluster.kubeconfig, Path(home)) as scans, playing(chosen, cluster, scans) as outcomes:
+            told = [_told(name, outcome) for name, outcome in outcomes.items()]
         record(cluster, folder)
     click.echo(f"written: {folder}", err=True)
     sys.exit(0 if all(told) else 1)
@@ -58,29 +57,20 @@ def record(cluster: Cluster, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     now = datetime.now(UTC)  # noqa: TID251  a recording is of now
     (folder / "taken-at").write_text(f"{now:%Y-%m-%dT%H:%M:%SZ}\n", encoding="utf-8")
-    for path, name in {**_DISCOVERY, **LISTS}.items():
+    for path, name in {**DISCOVERY, **LISTS}.items():
         answer = cluster.kubectl("get", "--raw", path).encode()
         (folder / f"{name}.json.gz").write_bytes(gzip.compress(answer, mtime=0))
 
 
-def _played(chosen: Sequence[Scenario], cluster: Cluster, scans: Scans) -> Iterator[tuple[Scenario, "Future[Outcome]"]]:
-    """Each with its outcome, once it has it."""
-    with ThreadPoolExecutor(max_workers=len(chosen)) as threads:
-        begun = {entry: threads.submit(entry.play, Stage(entry.name, cluster, scans)) for entry in chosen}
-        for entry, outcome in begun.items():
-            outcome.exception()
-            yield entry, outcome
-
-
-def _told(entry: Scenario, outcome: "Future[Outcome]") -> bool:
-    """Say what came of it; whether that is what it should be."""
+def _told(name: str, outcome: "Future[Outcome]") -> bool:
+    """Say what came of it, when it has come; whether that is what it should be."""
     if error := outcome.exception():
-        click.echo(f"{entry.name}: {type(error).__name__}: {error}", err=True)
+        click.echo(f"{name}: {type(error).__name__}: {error}", err=True)
         return False
     came = outcome.result()
     for word, told in (("found", came.found or ["nothing"]), ("MISSED", came.missed), ("FALSE", came.false)):
         for one in told:
-            click.echo(f"{entry.name}: {word} {one}", err=True)
+            click.echo(f"{name}: {word} {one}", err=True)
     return not (came.missed or came.false)
 
 

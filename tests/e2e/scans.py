@@ -57,13 +57,24 @@ class Scans:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._ended.set()
+        self.end()
         self._thread.join()
 
-    def next(self, seen: int, seconds: float) -> int:
-        """Wait until there are more reports than `seen`; how many there are."""
+    @property
+    def ended(self) -> bool:
+        """Whether there will be no more of them."""
+        return self._ended.is_set()
+
+    def end(self) -> None:
+        """Scan no more; who waits for a report waits no longer."""
+        self._ended.set()
         with self._news:
-            self._news.wait_for(lambda: len(self.reports) > seen, timeout=seconds)
+            self._news.notify_all()
+
+    def next(self, seen: int, seconds: float) -> int:
+        """Wait until there are more reports than `seen`, or will be none; how many there are."""
+        with self._news:
+            self._news.wait_for(lambda: len(self.reports) > seen or self.ended, timeout=seconds)
             return len(self.reports)
 
     def _work(self) -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.e2e.stage import Outcome, Stage
+from tests.e2e.outcome import Outcome
+from tests.e2e.stage import Stage
 
 Play = Callable[[Stage], Outcome]
 

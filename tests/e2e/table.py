@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.e2e.outcome import Outcome
 from tests.e2e.scenario import SCENARIOS
-from tests.e2e.stage import Outcome
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "testing.md"
 _BEGIN, _END = "<!-- written by: pytest tests/e2e --write-table -->\n", "<!-- end -->\n"

@@ -14,8 +14,8 @@ from karpenter_check.collect.resources import RESOURCES
 from karpenter_check.snapshot import Kind
 from tests.e2e.api import Api, Object
 from tests.e2e.cluster import Cluster
+from tests.e2e.manifests import NODECLASS, requirements
 from tests.e2e.scans import scan
-from tests.e2e.stage import NODECLASS, requirements
 
 _MANIFEST = Path(__file__).parents[2] / "cronjob.yaml"
 _OBJECTS: dict[str, Object] = {found["kind"]: found for found in yaml.safe_load_all(_MANIFEST.read_text(encoding="utf-8"))}

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.cluster import Cluster
+from tests.e2e.outcome import Outcome
 from tests.e2e.scans import scan, told
-from tests.e2e.stage import Outcome
 
 KINDS = "nodes,pods,ds,rs,deploy,sts,pdb,events,nodepools,nodeclaims,kwoknodeclasses,ec2nodeclasses"
 

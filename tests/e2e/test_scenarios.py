@@ -6,9 +6,9 @@ from concurrent.futures import Future
 import pytest
 
 from tests.e2e.cluster import Cluster
+from tests.e2e.outcome import Outcome
 from tests.e2e.scans import Scans
 from tests.e2e.scenario import SCENARIOS, Scenario
-from tests.e2e.stage import Outcome
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)

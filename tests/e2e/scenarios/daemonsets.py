@@ -1,7 +1,9 @@
 """DaemonSets: what Karpenter counts, and what comes to the nodes."""
 
+from tests.e2e.manifests import requirements
+from tests.e2e.outcome import Found, Outcome
 from tests.e2e.scenario import scenario
-from tests.e2e.stage import Found, Outcome, Stage, requirements
+from tests.e2e.stage import Stage
 
 
 @scenario("an agent labels the nodes; a DaemonSet selects the label, and the NodePool does not declare it")

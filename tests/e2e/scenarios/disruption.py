@@ -1,7 +1,8 @@
 """Nodes that should go and stay."""
 
+from tests.e2e.outcome import Outcome
 from tests.e2e.scenario import scenario
-from tests.e2e.stage import Outcome, Stage
+from tests.e2e.stage import Stage
 
 _EMPTY_GO = {"consolidationPolicy": "WhenEmpty", "consolidateAfter": "10s"}
 _DO_NOT_DISRUPT = {"karpenter.sh/do-not-disrupt": "true"}

@@ -1,15 +1,17 @@
 """Nodes that reach the end of their expireAfter."""
 
 from tests.e2e.kubelet import IGNORES_SIGTERM
+from tests.e2e.manifests import requirements
+from tests.e2e.outcome import Found, Outcome
 from tests.e2e.scenario import scenario
-from tests.e2e.stage import Found, Outcome, Stage, requirements
+from tests.e2e.stage import Stage
 
 
-@scenario("a node expires; its pods take half a minute to end")
+@scenario("a node expires; its pods take two and a half minutes to end")
 def expires(stage: Stage) -> Outcome:
     stage.nodepool(expireAfter="1m")
-    stage.deployment("web", cpu="300m", annotations={IGNORES_SIGTERM: ""}, terminationGracePeriodSeconds=30)
-    return stage.finds(Found("node-ttl-death", stage.of("NodePool", stage.name), "drains"))
+    stage.deployment("web", cpu="300m", annotations={IGNORES_SIGTERM: ""}, terminationGracePeriodSeconds=150)
+    return stage.finds(Found("node-ttl-death", stage.of("NodePool", stage.name), "expired"))
 
 
 @scenario("a node expires; a pod that says do-not-disrupt holds it, and there is no terminationGracePeriod")
@@ -17,7 +19,7 @@ def expires_and_hangs(stage: Stage) -> Outcome:
     stage.nodepool(expireAfter="1m")
     stage.deployment("web", cpu="300m", annotations={"karpenter.sh/do-not-disrupt": "true"})
     return stage.finds(
-        Found("node-ttl-death", stage.of("NodePool", stage.name), "drains"),
+        Found("node-ttl-death", stage.of("NodePool", stage.name), "expired"),
         Found("node-ttl-death", stage.of("NodePool", stage.name), "drain-hangs", says="do-not-disrupt"),
         no_rule_yet=("do-not-disrupt-blocks", "node-terminating-stuck", "termination-grace-trap"),
         seconds=540,

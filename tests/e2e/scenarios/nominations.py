@@ -1,7 +1,9 @@
 """Nominations: pods that never land where Karpenter said they should, and nodes that are kept for them."""
 
+from tests.e2e.manifests import NODECLASS, requirements
+from tests.e2e.outcome import Found, Outcome
 from tests.e2e.scenario import scenario
-from tests.e2e.stage import NODECLASS, Found, Outcome, Stage, requirements
+from tests.e2e.stage import Stage
 
 
 @scenario("an agent labels every node as it joins; the DaemonSet that comes preempts the pod that the node was bought for")
@@ -42,7 +44,7 @@ def kept_by_nomination(stage: Stage) -> Outcome:
     stage.deployment("web", cpu="300m")
     stage.running("web")
     stage.waits_for_nobody("ghost")
-    stage.wait("ghost to be nominated", lambda: stage.events("Nominated", "ghost"))
+    stage.nominated("ghost")
     stage.kubectl("scale", "deployment", "web", "-n", stage.name, "--replicas=0")
     return stage.finds(
         Found("node-reaping-nominated", stage.of("Node", stage.node()), "other_scheduler", says="ghost"),
