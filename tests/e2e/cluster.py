@@ -1,6 +1,7 @@
 """A cluster with Karpenter in it, as users have: a control plane, a node that is not Karpenter's, kubelets, and the controller."""
 
 import subprocess
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -50,10 +51,15 @@ class Cluster:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def logs_about(self, name: str) -> str:
-        """Where each server's log is, and what the controller's last lines say of a name."""
+    def evidence(self, name: str) -> str:
+        """Where each server's log is, and a snapshot of this moment; and what the controller's last lines say of a name."""
+        moment = self.folder / f"{name}.json.gz"
+        command = (sys.executable, "-m", "karpenter_check", "snapshot", "--kubeconfig", self.kubeconfig, "-o", moment)
+        subprocess.run(command, check=False, capture_output=True)
         lines = [line for line in self.controller.log.read_text(encoding="utf-8").splitlines() if name in line]
-        return "\n".join([*(str(server.log) for server in self._control_plane.servers), *(line[:500] for line in lines[-5:])])
+        return "\n".join(
+            [str(moment), *(str(server.log) for server in self._control_plane.servers), *(line[:500] for line in lines[-5:])]
+        )
 
     def kubeconfig_for(self, token: str, name: str) -> Path:
         """A kubeconfig for this cluster with another token."""

@@ -18,7 +18,7 @@ def test_a_scenario_is_told_as_it_is(scenario: Scenario, outcomes: Mapping[str, 
 
     outcome = outcomes[scenario.name].result()
 
-    assert (outcome.missed, outcome.false) == ((), ()), "\n".join([str(outcome), cluster.logs_about(scenario.name)])
+    assert (outcome.missed, outcome.false) == ((), ()), "\n".join([str(outcome), cluster.evidence(scenario.name)])
 
 
 def test_every_scan_saw_everything(scans: Scans) -> None:
