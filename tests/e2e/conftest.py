@@ -66,7 +66,7 @@ def outcomes(request: pytest.FixtureRequest, cluster: Cluster, scans: Scans) -> 
     """The selected scenarios by name, all of them begun."""
     played = [item for item in request.session.items if isinstance(item, pytest.Function) and "scenario" in item.fixturenames]
     chosen = [SCENARIOS[item.callspec.id] for item in played]
-    with playing(chosen, cluster, scans) as begun:
+    with playing([entry for entry in chosen if entry.holds_for(cluster.karpenter)], cluster, scans) as begun:
         yield begun
     if request.config.getoption("--write-table"):
         write_table({name: future.result() for name, future in begun.items()})

@@ -41,7 +41,7 @@ def main(names: tuple[str, ...], karpenter: str, into: Path | None) -> None:
     """
     chosen = [SCENARIOS[name] for name in dict.fromkeys(names)]
     for entry in chosen:
-        if entry.karpenter and karpenter not in entry.karpenter:
+        if not entry.holds_for(karpenter):
             raise click.BadParameter(f"{entry.name} needs Karpenter {' or '.join(entry.karpenter)}", param_hint="--karpenter")
     folder = into or RECORDINGS / names[0]
     with TemporaryDirectory() as home, Cluster(Path(home), karpenter) as cluster:

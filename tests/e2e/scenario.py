@@ -20,6 +20,10 @@ class Scenario:
     karpenter: tuple[str, ...]
     """The minor versions of Karpenter that it holds for; empty: all."""
 
+    def holds_for(self, karpenter: str) -> bool:
+        """Whether that minor version of Karpenter shows it."""
+        return not self.karpenter or karpenter in self.karpenter
+
 
 SCENARIOS: dict[str, Scenario] = {}
 """By name, in the order of their definition."""

@@ -13,7 +13,7 @@ from tests.e2e.scenario import SCENARIOS, Scenario
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
 def test_a_scenario_is_told_as_it_is(scenario: Scenario, outcomes: Mapping[str, "Future[Outcome]"], cluster: Cluster) -> None:
-    if scenario.karpenter and cluster.karpenter not in scenario.karpenter:
+    if not scenario.holds_for(cluster.karpenter):
         pytest.skip(f"Karpenter {cluster.karpenter} does not show it")
 
     outcome = outcomes[scenario.name].result()
