@@ -14,10 +14,11 @@ _REQUIREMENT: Mapping[str, Decision] = {"key": label.key_of, "operator": what.ke
 _COMPONENT = what.unless_public(lambda text: text in public_names.COMPONENTS, "scheduler")
 
 DECISIONS: Mapping[type[msgspec.Struct], Mapping[str, Decision]] = {
-    metadata.Metadata: {"name": what.own_name, "namespace": what.name_of("ns"), "uid": what.uid_of, "labels": label.labels_of},
-    node.NodeMetadata: {"name": what.own_name, "namespace": what.name_of("ns"), "uid": what.uid_of, "labels": label.labels_of},
+    metadata.Metadata: {"name": what.own_name, "namespace": what.name_of("ns"), "uid": what.uid_of, "labels": label.labels_of, "finalizers": what.keywords},
+    node.NodeMetadata: {"name": what.own_name, "namespace": what.name_of("ns"), "uid": what.uid_of, "labels": label.labels_of, "finalizers": what.keywords},
     metadata.Annotations: {
         "do_not_disrupt": what.setting, "nodepool_hash": what.setting, "min_values_relaxed": what.setting, "nodepool_hash_version": what.setting,
+        "termination_timestamp": what.time, "pod_deletion_cost": what.setting,
     },
     metadata.OwnerReference: {"kind": what.kind_of_group, "name": what.name_by_kind, "uid": what.uid_of, "api_version": what.api_version},
     metadata.FieldsOfMetadata: {"labels": label.written},
@@ -29,7 +30,7 @@ DECISIONS: Mapping[type[msgspec.Struct], Mapping[str, Decision]] = {
     nodepool.NodeClassRef: {"kind": what.kind_of_group, "name": what.name_of("nodeclass"), "group": what.unless_public(public_names.is_public_group, "domain"), "api_version": what.api_version},
     nodepool.Requirement: _REQUIREMENT,
     nodepool.TemplateMetadata: {"labels": label.labels_of},
-    nodepool.Budget: {"nodes": what.setting, "schedule": what.schedule, "reasons": what.keywords},
+    nodepool.Budget: {"nodes": what.setting, "schedule": what.schedule, "reasons": what.keywords, "duration": what.setting},
     nodepool.Disruption: {"consolidate_after": what.setting, "consolidation_policy": what.keyword, "expire_after": what.setting},
     nodepool.NodePoolSpec: {"limits": label.amounts_of},
     nodepool.NodePoolStatus: {"resources": label.amounts_of},
@@ -58,7 +59,9 @@ DECISIONS: Mapping[type[msgspec.Struct], Mapping[str, Decision]] = {
     pod_object.PodStatus: {"phase": what.keyword, "nominated_node_name": what.name_of("node")},
     workload.EnvVar: {"name": what.keep, "value": what.environment},
     workload.DeploymentContainer: {"image": what.image},
-    workload.PodDisruptionBudgetSpec: {"unhealthy_pod_eviction_policy": what.keyword},
+    workload.PodDisruptionBudgetSpec: {
+        "unhealthy_pod_eviction_policy": what.keyword, "min_available": what.setting_or_number, "max_unavailable": what.setting_or_number,
+    },
     selector.LabelSelector: {"match_labels": label.labels_of},
     selector.LabelSelectorRequirement: _REQUIREMENT,
 }  # fmt: skip

@@ -62,6 +62,7 @@ _OF_KIND = {
     "CronJob": "cronjob", "Namespace": "ns",
 }  # fmt: skip
 _SETTING = re.compile(r"|true|false|Never|v?[0-9]+|[0-9]+%|(?:[0-9]+(?:\.[0-9]+)?(?:h|m|s|ms|us|µs|ns))+")
+_TIME = re.compile(r"|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:Z|[-+][0-9]{2}:[0-9]{2})")
 _CRON = re.compile(r"|@[a-z]+|(?:[-0-9*/,?#LW]|MON|TUE|WED|THU|FRI|SAT|SUN|[A-Z][A-Za-z]{2}|[a-z]{3}| )+")
 _EVENT_NAME = re.compile(r"(?P<object>.+)\.(?P<number>[0-9a-f]{8,20})")
 _SETTING_WORD = re.compile(r"[^\s,=]+")
@@ -94,14 +95,24 @@ def keyword(names: Names, _owner: Any, value: str, _kind: str) -> str:
     return names.key(value) if "/" in value else names.name(value, "word")
 
 
-def keywords(names: Names, owner: Any, values: tuple[str, ...], kind: str) -> tuple[str, ...]:
+def keywords(names: Names, owner: Any, values: tuple[str, ...] | None, kind: str) -> tuple[str, ...] | None:
     """Several words of an API."""
-    return tuple(keyword(names, owner, value, kind) for value in values)
+    return None if values is None else tuple(keyword(names, owner, value, kind) for value in values)
 
 
 def setting(names: Names, _owner: Any, value: str, _kind: str) -> str:
     """A duration, a number, `true`, `Never`, a version of a hash; else somebody's own word."""
     return value if _SETTING.fullmatch(value) else names.value(value, "value")
+
+
+def setting_or_number(names: Names, owner: Any, value: str | int | None, kind: str) -> str | int | None:
+    """A number of pods, or a percentage of them."""
+    return setting(names, owner, value, kind) if isinstance(value, str) else value
+
+
+def time(names: Names, _owner: Any, value: str, _kind: str) -> str:
+    """A time in the API's form."""
+    return value if _TIME.fullmatch(value) else names.value(value, "value")
 
 
 def schedule(names: Names, _owner: Any, value: str, _kind: str) -> str:

@@ -28,6 +28,7 @@ class ListedMetadata(_Listed, frozen=True):
     labels: msgspec.Raw = _NOTHING
     annotations: Annotations = Annotations()
     owner_references: msgspec.Raw = _NOTHING
+    finalizers: msgspec.Raw = _NOTHING
 
 
 class ListedContainer(_Listed, frozen=True):
@@ -62,6 +63,7 @@ class ListedSpec(_Listed, frozen=True):
     resources: msgspec.Raw = _NOTHING
     resource_claims: msgspec.Raw = _NOTHING
     topology_spread_constraints: msgspec.Raw = _NOTHING
+    termination_grace_period_seconds: int | None = None
 
 
 class ListedCondition(_Listed, frozen=True):

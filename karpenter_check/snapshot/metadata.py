@@ -31,6 +31,9 @@ class Annotations(Part, frozen=True):
     nodepool_hash: str = msgspec.field(name="karpenter.sh/nodepool-hash", default="")
     min_values_relaxed: str = msgspec.field(name="karpenter.sh/nodeclaim-min-values-relaxed", default="")
     nodepool_hash_version: str = msgspec.field(name="karpenter.sh/nodepool-hash-version", default="")
+    termination_timestamp: str = msgspec.field(name="karpenter.sh/nodeclaim-termination-timestamp", default="")
+    """When the pods of a NodeClaim that is being deleted go by force (RFC 3339)."""
+    pod_deletion_cost: str = msgspec.field(name="controller.kubernetes.io/pod-deletion-cost", default="")
 
 
 class OwnerReference(Part, frozen=True):
@@ -54,6 +57,7 @@ class Metadata(Part, frozen=True):
     labels: dict[str, str] = {}
     annotations: Annotations = Annotations()
     owner_references: tuple[OwnerReference, ...] = ()
+    finalizers: tuple[str, ...] = ()
 
     @property
     def controller(self) -> OwnerReference | None:

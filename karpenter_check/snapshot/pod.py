@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from karpenter_check.snapshot.metadata import Condition, Metadata, condition, is_true
+from karpenter_check.snapshot.metadata import Condition, Metadata, condition
 from karpenter_check.snapshot.part import Timestamp
 from karpenter_check.snapshot.pod_object import (
     ContainerPort,
@@ -57,10 +57,14 @@ class Pod(msgspec.Struct, frozen=True, gc=False):
     start_time: Timestamp | None
     ready: bool
     """Whether its Ready condition is True."""
+    unready: bool
+    """Whether its Ready condition is False; one without that condition is neither."""
     scheduled: Condition | None
     """Its PodScheduled condition."""
     held: Milli
     """What it takes of its node: its shape's requests, but while it is resized in place."""
+    termination_grace_period_seconds: int | None
+    """How long it may take to stop; the API server writes 30 where its author says nothing."""
 
     @property
     def active(self) -> bool:
@@ -157,6 +161,7 @@ class PodShapes:
     def share(self, pod: PodObject) -> Pod:
         """The pod as a snapshot keeps it. Raises ValueError where a request is no quantity."""
         shape, pinned_to = self.shape(pod.spec)
+        readiness = condition(pod.status.conditions, "Ready")
         return Pod(
             metadata=pod.metadata,
             shape=shape,
@@ -169,7 +174,9 @@ class PodShapes:
             phase=pod.status.phase,
             nominated_node_name=pod.status.nominated_node_name,
             start_time=pod.status.start_time,
-            ready=is_true(pod.status.conditions, "Ready"),
+            ready=readiness is not None and readiness.status == "True",
+            unready=readiness is not None and readiness.status == "False",
             scheduled=condition(pod.status.conditions, "PodScheduled"),
             held=effective_requests(pod.spec, status=pod.status) if resized(pod.spec, pod.status) else shape.requests,
+            termination_grace_period_seconds=pod.spec.termination_grace_period_seconds,
         )

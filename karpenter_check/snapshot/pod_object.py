@@ -140,6 +140,7 @@ class PodSpec(Part, frozen=True):
     """Requests of the pod as a whole, which stand above its containers'."""
     resource_claims: tuple[PodResourceClaim, ...] = ()
     topology_spread_constraints: tuple[TopologySpreadConstraint, ...] = ()
+    termination_grace_period_seconds: int | None = None
 
 
 class ContainerStatus(Part, frozen=True):

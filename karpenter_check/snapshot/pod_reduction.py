@@ -50,6 +50,7 @@ def _decoded(of: type[Value], absent: Value) -> Callable[[bytes], Value]:
 
 _labels = _decoded(dict[str, str], {})
 _owners = _decoded(tuple[OwnerReference, ...], ())
+_finalizers = _decoded(tuple[str, ...], ())
 _node_selector = _decoded(dict[str, str], {})
 _affinity = _decoded(Affinity, _NO_AFFINITY)
 _tolerations = _decoded(tuple[Toleration, ...], ())
@@ -116,12 +117,12 @@ class PodReduction:
         else:
             alike = self._alike((affinity, *others))
             pinned_to = same(alike.pinned_to, alike.pinned_to)
-        ready: bool | None = None
+        ready: str | None = None
         scheduled: Condition | None = None
         for entry in status.conditions:
             if entry.type == "Ready":
                 if ready is None:
-                    ready = entry.status == "True"
+                    ready = entry.status
             elif entry.type == "PodScheduled" and scheduled is None:
                 scheduled = Condition(
                     "PodScheduled", same(entry.status, entry.status), entry.reason, entry.message, entry.last_transition_time
@@ -143,6 +144,7 @@ class PodReduction:
                 _labels(bytes(metadata.labels)),
                 _NO_ANNOTATIONS if annotations == _NO_ANNOTATIONS else annotations,
                 alike.owners,
+                _finalizers(bytes(metadata.finalizers)),
             ),
             alike.shape,
             node_name,
@@ -154,9 +156,11 @@ class PodReduction:
             same(status.phase, status.phase),
             same(status.nominated_node_name, status.nominated_node_name),
             status.start_time,
-            bool(ready),
+            ready == "True",
+            ready == "False",
             scheduled,
             alike.shape.requests if held is None else held,
+            spec.termination_grace_period_seconds,
         )
 
     def _alike(self, parts: tuple[Any, ...]) -> _Alike:

@@ -90,12 +90,19 @@ class PodDisruptionBudgetSpec(Part, frozen=True):
 
     selector: LabelSelector | None = None
     unhealthy_pod_eviction_policy: str = ""
+    min_available: int | str | None = None
+    """A number of pods or a percentage; at most one of this and `max_unavailable` is set."""
+    max_unavailable: int | str | None = None
 
 
 class PodDisruptionBudgetStatus(Part, frozen=True):
     """`status` of a PodDisruptionBudget."""
 
     disruptions_allowed: int = 0
+    expected_pods: int = 0
+    """How many pods its controllers want, of those that it matches."""
+    current_healthy: int = 0
+    desired_healthy: int = 0
 
 
 class PodDisruptionBudget(Part, frozen=True):

@@ -252,7 +252,7 @@ def test_a_redacted_file_says_so_and_goes_on_saying_so(tmp_path: Path) -> None:
 
 CANARIES = [
     "env", "env-from", "arg", "command", "annotation", "last-applied", "managed-field", "managed-value", "probe", "volume", "image",
-    "lifecycle", "init", "ephemeral", "subdomain", "log", "data-key", "queue", "password", "finalizer",
+    "lifecycle", "init", "ephemeral", "subdomain", "log", "data-key", "queue", "password",
 ]  # fmt: skip
 
 
@@ -288,7 +288,6 @@ def poisoned(item: dict[str, Any]) -> dict[str, Any]:
             "example.com/token": canary("annotation"),
             canary("annotation"): "",
         },
-        "finalizers": [f"example.com/{canary('finalizer')}"],
         "managedFields": [
             *item["metadata"].get("managedFields", []),
             {

@@ -20,9 +20,12 @@ RECORDINGS = Path(__file__).parent.parent / "recordings"
 PartType: TypeAlias = type[msgspec.Struct]
 
 NOT_RECORDED = {
+    "Annotations.pod_deletion_cost": "no recorded pod says what its deletion costs",
+    "Annotations.termination_timestamp": "no recorded NodeClaim is being deleted with a terminationGracePeriod",
     "Affinity.pod_affinity": "no recorded pod has affinity to other pods",
     "Affinity.pod_anti_affinity": "as Affinity.pod_affinity",
-    "Budget.schedule": "no recorded budget has a schedule",
+    "Budget.duration": "no recorded budget has a schedule",
+    "Budget.schedule": "as Budget.duration",
     "Container.ports": "no recorded container opens a port",
     "Container.restart_policy": "no recorded pod has a sidecar",
     "ContainerPort.host_ip": "no recorded container opens a port",
@@ -88,7 +91,10 @@ WRITTEN = {
     Kind.PODDISRUPTIONBUDGET: """{"metadata": {"name": "written"}, "spec": {"unhealthyPodEvictionPolicy": "AlwaysAllow", "selector": {
       "matchExpressions": [{"key": "app", "operator": "In", "values": ["web"]}]
     }}}""",
-    Kind.POD: """{"metadata": {"name": "written"}, "status": {"nominatedNodeName": "n1", "containerStatuses": [
+    Kind.NODECLAIM: """{"metadata": {"name": "written", "annotations": {
+      "karpenter.sh/nodeclaim-termination-timestamp": "2026-11-21T12:00:00Z"
+    }}}""",
+    Kind.POD: """{"metadata": {"name": "written", "annotations": {"controller.kubernetes.io/pod-deletion-cost": "1"}}, "status": {"nominatedNodeName": "n1", "containerStatuses": [
       {"name": "web", "allocatedResources": {"cpu": "1"}, "resources": {"requests": {"cpu": "1"}}}
     ], "initContainerStatuses": [{"name": "sidecar"}]}, "spec": {
       "resources": {"requests": {"cpu": "2"}},
