@@ -5,6 +5,10 @@ from tests.e2e.outcome import Found, Outcome
 from tests.e2e.scenario import scenario
 from tests.e2e.stage import Stage
 
+_PATIENCE = 600
+"""Seconds: what a target that still boots is given, and as much again. Karpenter tells of five nominations a second, and of the others
+minutes later (`provisioning/scheduling/events.go:PodNominationRateLimiter`, 1.13)."""
+
 
 @scenario("an agent labels every node as it joins; the DaemonSet that comes preempts the pod that the node was bought for")
 def bought_in_a_loop(stage: Stage) -> Outcome:
@@ -49,7 +53,7 @@ def kept_by_nomination(stage: Stage) -> Outcome:
     return stage.finds(
         Found("node-reaping-nominated", stage.of("Node", stage.node()), "other_scheduler", says="ghost"),
         Found("nominated-pod-failure", stage.of("Pod", "ghost"), "other_scheduler", says="batch-scheduler"),
-        seconds=600,
+        seconds=_PATIENCE,
     )
 
 
@@ -60,7 +64,7 @@ def startup_taint_left(stage: Stage) -> Outcome:
     return stage.finds(
         Found("nominated-pod-failure", stage.of("Deployment", "web"), "not_initialized", says="agent.example.com/not-ready"),
         no_rule_yet=("nodeclaim-not-initialized", "startup-taint-unremovable"),
-        seconds=480,
+        seconds=_PATIENCE,
     )
 
 
@@ -73,7 +77,7 @@ def never_registers(stage: Stage) -> Outcome:
     return stage.finds(
         Found("nominated-pod-failure", stage.of("Deployment", "web"), "not_registered"),
         no_rule_yet=("nodeclaim-not-registered",),
-        seconds=480,
+        seconds=_PATIENCE,
     )
 
 
@@ -84,5 +88,5 @@ def never_ready(stage: Stage) -> Outcome:
     return stage.finds(
         Found("nominated-pod-failure", stage.of("Deployment", "web"), "not_initialized"),
         no_rule_yet=("nodeclaim-not-initialized", "node-not-ready"),
-        seconds=480,
+        seconds=_PATIENCE,
     )
