@@ -58,11 +58,14 @@ class Template(Part, frozen=True):
 
 
 class Budget(Part, frozen=True):
-    """An entry of `spec.disruption.budgets`. No reasons means every reason."""
+    """An entry of `spec.disruption.budgets`."""
 
     nodes: str = "10%"
     schedule: str = ""
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[str, ...] | None = None
+    """None means every reason; an empty list, which the API takes, means none (`apis/v1/nodepool.go:GetAllowedDisruptionsByReason`)."""
+    duration: str = ""
+    """How long it is active after each hit of its schedule."""
 
 
 class Disruption(Part, frozen=True):
