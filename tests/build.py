@@ -205,6 +205,8 @@ def a_node(
     ready: bool = True,
     initialized: bool = True,
     cordoned: bool = False,
+    do_not_disrupt: str = "",
+    finalizers: Sequence[str] | None = None,
     deleted: str = "",
 ) -> Node:
     """A ready, initialized node of a NodePool (`pool=""`: of none). `written_by` says which field manager wrote a label."""
@@ -230,6 +232,8 @@ def a_node(
                 **lifecycle,
                 **(labels or {}),
             },
+            annotations=Annotations(do_not_disrupt=do_not_disrupt),
+            finalizers=tuple(["karpenter.sh/termination"] * bool(pool) if finalizers is None else finalizers),
             managed_fields=tuple(managed),
         ),
         NodeSpec(tuple(a_taint(text) for text in taints), cordoned, f"aws:///{name}"),
@@ -251,6 +255,8 @@ def a_nodeclaim(
     requests: Mapping[str, str] | None = None,
     expire_after: str = "720h",
     termination_grace_period: str = "24h",
+    forced_end: str = "",
+    finalizers: Sequence[str] = ("karpenter.sh/termination",),
     launched: bool = True,
     registered: bool = True,
     initialized: bool = True,
@@ -258,6 +264,7 @@ def a_nodeclaim(
     conditions: Sequence[Condition] = (),
     last_pod_event: str = "30m",
     deleted: str = "",
+    do_not_disrupt: str = "",
     hash: str = "1",
 ) -> NodeClaim:
     """The initialized NodeClaim of a node (`node=""`: of none yet), made from its NodePool as it is."""
@@ -277,8 +284,14 @@ def a_nodeclaim(
             uid=a_uid("NodeClaim", name or f"{pool}-{node}"),
             creation_timestamp=ago(age),
             deletion_timestamp=ago(deleted) if deleted else None,
-            labels={"karpenter.sh/nodepool": pool},
-            annotations=Annotations(nodepool_hash=hash, nodepool_hash_version="v3"),
+            labels={"karpenter.sh/nodepool": pool} if pool else {},
+            annotations=Annotations(
+                do_not_disrupt=do_not_disrupt,
+                nodepool_hash=hash,
+                nodepool_hash_version="v3",
+                termination_timestamp=f"{ago(forced_end):%Y-%m-%dT%H:%M:%SZ}" if forced_end else "",
+            ),
+            finalizers=tuple(finalizers),
         ),
         NodeClaimSpec(
             tuple(a_requirement(text) for text in requirements),
@@ -347,8 +360,10 @@ def a_pod(
     age: str = "50m",
     labels: Mapping[str, str] | None = None,
     do_not_disrupt: str = "",
+    deletion_cost: str = "",
     phase: str = "",
     ready: bool = True,
+    grace: int | None = 30,
     deleted: str = "",
     message: str = "0/1 nodes are available",
     cpu: str | None = None,
@@ -381,6 +396,7 @@ def a_pod(
             template.tolerations,
             template.containers,
         )
+    spec = msgspec.structs.replace(spec, termination_grace_period_seconds=grace)
     scheduled = Condition("PodScheduled", "True", last_transition_time=ago(age))
     if not on:
         scheduled = Condition("PodScheduled", "False", "Unschedulable", message, ago(age))
@@ -392,7 +408,7 @@ def a_pod(
             ago(age),
             ago(deleted) if deleted else None,
             dict(labels or {}),
-            Annotations(do_not_disrupt=do_not_disrupt),
+            Annotations(do_not_disrupt=do_not_disrupt, pod_deletion_cost=deletion_cost),
             (_owner_reference(of),) if of else (),
         ),
         spec,
@@ -438,11 +454,23 @@ def a_statefulset(name: str = "db", *, namespace: str = "data", replicas: int = 
 
 
 def a_budget(
-    name: str, *, namespace: str = "shop", selects: Mapping[str, str] | None = None, allowed: int = 1, unhealthy_pods: str = ""
+    name: str,
+    *,
+    namespace: str = "shop",
+    selects: Mapping[str, str] | None = None,
+    allowed: int = 1,
+    unhealthy_pods: str = "",
+    min_available: int | str | None = None,
+    max_unavailable: int | str | None = None,
+    expected: int = 0,
+    healthy: int = 0,
+    desired_healthy: int = 0,
 ) -> PodDisruptionBudget:
     """A PodDisruptionBudget that allows one disruption now; `unhealthy_pods` is its unhealthyPodEvictionPolicy."""
-    spec = PodDisruptionBudgetSpec(LabelSelector(dict(selects or {})), unhealthy_pods)
-    return PodDisruptionBudget(Metadata(name, namespace), spec, PodDisruptionBudgetStatus(allowed))
+    spec = PodDisruptionBudgetSpec(LabelSelector(dict(selects or {})), unhealthy_pods, min_available, max_unavailable)
+    return PodDisruptionBudget(
+        Metadata(name, namespace), spec, PodDisruptionBudgetStatus(allowed, expected, healthy, desired_healthy)
+    )
 
 
 def an_event(

@@ -1,10 +1,29 @@
-"""What a draining node waits for."""
+"""What a draining node waits for, and until when.
+
+Source: `node/termination/terminator/terminator.go` (1.14).
+"""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from karpenter_check.disruption.pods import budgets_of, is_waited_for, says_do_not_disrupt
-from karpenter_check.snapshot import Pod, Snapshot
-from karpenter_check.snapshot.workload import PodDisruptionBudget
+from karpenter_check.disruption.eviction import budgets_of, keeps_from_eviction
+from karpenter_check.disruption.expiry import forced_end
+from karpenter_check.disruption.pods import (
+    STUCK_AFTER,
+    do_not_disrupt_until,
+    is_evictable,
+    is_owned_by,
+    is_waited_for,
+    says_do_not_disrupt,
+)
+from karpenter_check.snapshot import Pod, Snapshot, Version
+
+_CRITICAL = frozenset({"system-cluster-critical", "system-node-critical"})
+_WAITS_BY_TIER = Version(1, 1)
+"""Before, pods that are not evicted did not hold back the tiers behind them."""
+_HURRIES = Version(1, 6)
+"""Since then a pod that is being deleted, but too slowly, is deleted again with less grace."""
+_NUMBERS = {2: "two", 3: "three", 4: "four"}
 
 
 @dataclass(frozen=True)
@@ -13,14 +32,48 @@ class Held:
 
     pod: Pod
     by: str
+    """Empty where nothing that was seen keeps it."""
     for_ever: bool
     """Whether it stays until somebody acts; a PodDisruptionBudget may allow an eviction later."""
+    tier: int = 1
+    """1 to 4, in the order in which they are evicted: ordinary pods, ordinary DaemonSet pods, critical pods, critical DaemonSet pods."""
+    turn: bool = True
+    """Whether Karpenter has come to its tier; those behind wait until every pod of it is gone."""
+    until: datetime | None = None
+    """When it is waited for no more, or what keeps it runs out, by itself."""
+    forced: datetime | None = None
+    """When Karpenter deletes it whatever keeps it: its own grace before the node's forced end. It may lie in the past."""
 
 
-def _allows_nothing(budget: PodDisruptionBudget, pod: Pod) -> bool:
-    """Whether the budget keeps this pod now; with AlwaysAllow it lets go of pods that are not ready (`pkg/utils/pdb`)."""
-    lenient = budget.spec.unhealthy_pod_eviction_policy == "AlwaysAllow" and not pod.ready
-    return budget.status.disruptions_allowed == 0 and not lenient
+def tier(pod: Pod) -> int:
+    """Its place in the order of eviction, 1 to 4 (`groupPodsByPriority`)."""
+    return 1 + is_owned_by(pod, "apps/v1", "DaemonSet") + 2 * (pod.priority_class_name in _CRITICAL)
+
+
+def _forced(pod: Pod, deadline: datetime | None, version: Version | None) -> datetime | None:
+    """When the pod is deleted by force (`podDeleteTimeWithGracePeriod`, `IsPodEligibleForForcedEviction`)."""
+    ends, grace = pod.metadata.deletion_timestamp, pod.termination_grace_period_seconds
+    if deadline is None or grace is None or (ends and (ends <= deadline or (version and version < _HURRIES))):
+        return None
+    try:
+        return deadline - timedelta(seconds=grace)
+    except OverflowError:
+        return datetime.min.replace(tzinfo=deadline.tzinfo)  # the author means for ever: it is due at once
+
+
+def _keeper(snapshot: Snapshot, pod: Pod) -> tuple[str, bool, datetime | None]:
+    """What keeps a pod that is not being deleted, whether for ever, and until when."""
+    if says_do_not_disrupt(pod, snapshot.taken_at, snapshot.karpenter_version):
+        value = pod.metadata.annotations.do_not_disrupt
+        return f'karpenter.sh/do-not-disrupt: "{value}"', value == "true", do_not_disrupt_until(pod)
+    budgets = () if pod.phase == "Pending" else budgets_of(snapshot, pod)
+    if len(budgets) > 1:
+        names = " and ".join(sorted(budget.metadata.name for budget in budgets))
+        count = _NUMBERS.get(len(budgets), str(len(budgets)))
+        return f"{count} PodDisruptionBudgets ({names}), which eviction refuses", True, None
+    if budgets and keeps_from_eviction(budgets[0], pod):
+        return f"PodDisruptionBudget {budgets[0].metadata.name}, which allows no disruption now", False, None
+    return "", False, None
 
 
 def held_pods(snapshot: Snapshot, node_name: str) -> tuple[Held, ...]:
@@ -28,25 +81,19 @@ def held_pods(snapshot: Snapshot, node_name: str) -> tuple[Held, ...]:
 
     do-not-disrupt pods are waited for and never evicted (`node/termination/terminator`); the eviction API refuses a pod that
     two PodDisruptionBudgets match. It asks no budget for a pod that is Pending (k8s.io/kubernetes `eviction.go:canIgnorePDB`),
-    and nothing holds a pod that is being deleted.
+    and nothing holds a pod that is being deleted; a minute after its time is over it is waited for no more.
     """
+    now, version = snapshot.taken_at, snapshot.karpenter_version
+    claim = snapshot.nodeclaim_of_node.get(node_name)
+    deadline = forced_end(claim) if claim else None
+    waiting = [pod for pod in snapshot.pods_on_node.get(node_name, ()) if is_waited_for(pod, now, version)]
+    by_tier = version is None or version >= _WAITS_BY_TIER
+    turn = min((tier(pod) for pod in waiting if by_tier or is_evictable(pod, now, version)), default=1)
     held = []
-    for pod in snapshot.pods_on_node.get(node_name, ()):
-        if not is_waited_for(pod, snapshot.taken_at):
-            continue
-        leaving = pod.metadata.deletion_timestamp is not None
-        budgets = () if leaving or pod.phase == "Pending" else budgets_of(snapshot, pod)
-        blocking = next((budget for budget in budgets if _allows_nothing(budget, pod)), None)
-        if not leaving and says_do_not_disrupt(pod, snapshot.taken_at, snapshot.karpenter_version):
-            value = pod.metadata.annotations.do_not_disrupt
-            held.append(Held(pod, f'karpenter.sh/do-not-disrupt: "{value}"', value == "true"))
-        elif len(budgets) > 1:
-            names = " and ".join(sorted(budget.metadata.name for budget in budgets))
-            held.append(Held(pod, f"two PodDisruptionBudgets ({names}), which eviction refuses", for_ever=True))
-        elif blocking:
-            held.append(Held(pod, f"PodDisruptionBudget {blocking.metadata.name}, which allows no disruption now", for_ever=False))
-        else:
-            held.append(Held(pod, "", for_ever=False))
+    for pod in waiting:
+        ends = pod.metadata.deletion_timestamp
+        by, for_ever, until = ("", False, ends + STUCK_AFTER) if ends else _keeper(snapshot, pod)
+        held.append(Held(pod, by, for_ever, tier(pod), tier(pod) == turn, until, _forced(pod, deadline, version)))
     return tuple(
         sorted(held, key=lambda entry: (not entry.for_ever, not entry.by, entry.pod.metadata.namespace, entry.pod.metadata.name))
     )

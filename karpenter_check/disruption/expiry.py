@@ -4,11 +4,13 @@ Since v1 expiry is forceful and leaves no trace: no event, no condition (`nodecl
 died of it is inferred.
 """
 
+import re
 from datetime import datetime, timedelta
 
 from karpenter_check.snapshot import NodeClaim, Snapshot
 from karpenter_check.snapshot.duration import duration
 
+_RFC3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[-+][0-9]{2}:[0-9]{2})")
 _EARLY = timedelta(seconds=5)
 _LATE = timedelta(minutes=2)
 """How far a deletion may lie from the expiry: clocks differ a little, and the controller may be busy."""
@@ -61,6 +63,38 @@ def died_of_expiry(snapshot: Snapshot, nodeclaim: NodeClaim) -> bool:
 
 
 def forced_end(nodeclaim: NodeClaim) -> datetime | None:
-    """When a claim that is being deleted has its pods deleted by force; None where it drains for ever."""
-    deleted, grace = nodeclaim.metadata.deletion_timestamp, nodeclaim.termination_grace_period
-    return _after(deleted, grace)
+    """When a claim that is being deleted has its pods deleted by force; None where it drains for ever.
+
+    What its termination-timestamp annotation says, which repair sets to its own time (`node/termination:nodeTerminationTime`), else what
+    Karpenter is about to write there: deletion and terminationGracePeriod (`nodeclaim/lifecycle/controller.go`). With an annotation that
+    is no time Karpenter fails again and again, and forces nothing.
+    """
+    deleted, written = nodeclaim.metadata.deletion_timestamp, nodeclaim.metadata.annotations.termination_timestamp
+    if not deleted or not written:
+        return _after(deleted, nodeclaim.termination_grace_period)
+    return _time(written)
+
+
+def _time(written: str) -> datetime | None:
+    """The time that RFC 3339 writes so, or None."""
+    if not _RFC3339.fullmatch(written):
+        return None
+    try:
+        return datetime.fromisoformat(written)
+    except ValueError:
+        return None
+
+
+def latest_end(snapshot: Snapshot, nodeclaim: NodeClaim) -> datetime | None:
+    """When the claim's pods go by force at the latest: its forced end, or that of its expiry. None where nothing sets an end."""
+    if nodeclaim.metadata.deletion_timestamp:
+        return forced_end(nodeclaim)
+    return _after(expiry(snapshot, nodeclaim), nodeclaim.termination_grace_period)
+
+
+def overdue(snapshot: Snapshot, nodeclaim: NodeClaim) -> timedelta | None:
+    """How long ago a claim that nobody deletes should have expired; None where it is not due. Karpenter deletes it at that very moment."""
+    due = expiry(snapshot, nodeclaim)
+    if nodeclaim.metadata.deletion_timestamp or due is None or due > snapshot.taken_at:
+        return None
+    return snapshot.taken_at - due
