@@ -121,11 +121,14 @@ class Stage:
         conditions = [entry for claim in self.nodeclaims() for entry in claim["status"].get("conditions", ())]
         return any((entry["type"], entry["status"]) == (condition, "True") for entry in conditions)
 
+    def pods(self, app: str, phase: str) -> list[Object]:
+        """The pods of an app that are in that phase."""
+        path = f"/api/v1/namespaces/{self.name}/pods"
+        return self.api.items(path, labelSelector=f"app={app}", fieldSelector=f"status.phase={phase}")
+
     def running(self, app: str, count: int = 1) -> None:
         """Wait until so many pods of the app run."""
-        path = f"/api/v1/namespaces/{self.name}/pods"
-        pods = {"labelSelector": f"app={app}", "fieldSelector": "status.phase=Running"}
-        self.wait(f"{count} running pods of {app}", lambda: len(self.api.items(path, **pods)) >= count)
+        self.wait(f"{count} running pods of {app}", lambda: len(self.pods(app, "Running")) >= count)
 
     def nominated(self, pod: str) -> None:
         """Wait until Karpenter has said where the pod should go."""

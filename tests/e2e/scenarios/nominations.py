@@ -10,13 +10,17 @@ _PATIENCE = 600
 minutes later (`provisioning/scheduling/events.go:PodNominationRateLimiter`, 1.13)."""
 
 
-@scenario("an agent labels every node as it joins; the DaemonSet that comes preempts the pod that the node was bought for")
-def bought_in_a_loop(stage: Stage) -> Outcome:
+@scenario("an agent labels each node once it is in use; the DaemonSet that comes preempts the pod that the node was bought for")
+def preempted_in_a_loop(stage: Stage) -> Outcome:
     stage.nodepool(requirements=requirements(cpus="1"), changes={"limits": {"cpu": "24"}})
     stage.daemonset("node-agent-heavy", cpu="600m", nodeSelector={"heavy": "yes"}, priorityClassName="system-node-critical")
     stage.deployment("app", cpu="700m")
-    own, other = f"karpenter.sh/nodepool={stage.name}", "heavy!=yes"
-    with stage.meanwhile(lambda: stage.kubectl("label", "nodes", "-l", f"{own},{other}", "heavy=yes")):
+
+    def label_nodes_in_use() -> None:
+        for pod in stage.pods("app", "Running"):
+            stage.kubectl("label", "node", pod["spec"]["nodeName"], "heavy=yes", "--overwrite")
+
+    with stage.meanwhile(label_nodes_in_use):
         outcome = stage.finds(
             Found("daemonset-nodepool-mismatch", stage.of("DaemonSet", "node-agent-heavy"), "label:heavy", says="heavy=yes"),
             Found(
