@@ -1,11 +1,15 @@
 """Which nodes Karpenter would take away if nothing stood in its way."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
 from karpenter_check.disruption.pods import is_reschedulable
-from karpenter_check.snapshot import Node, NodeClaim, NodePool, Snapshot
+from karpenter_check.disruption.timing import drift
+from karpenter_check.snapshot import Node, NodeClaim, NodePool, Pod, Snapshot, Version
 
+_COUNTS_COSTS = Version(1, 14)
+_NUMBER = re.compile(r"-?[0-9]{1,10}")
 DRIFTED, EMPTY, UNDERUTILIZED = "Drifted", "Empty", "Underutilized"
 
 
@@ -20,9 +24,22 @@ class Wanted:
     """The condition and the settings that say so."""
 
 
+def eviction_cost(pod: Pod) -> float:
+    """What it costs Karpenter to evict the pod, -10 to 10, for most pods 1 (`pkg/utils/disruption:EvictionCost`)."""
+    said = pod.metadata.annotations.pod_deletion_cost
+    deletion_cost = int(said) if _NUMBER.fullmatch(said) else 0
+    return min(10.0, max(-10.0, 1 + deletion_cost / 2**27 + pod.priority / 2**25))
+
+
 def is_empty(snapshot: Snapshot, node: Node) -> bool:
-    """Whether no pod on the node would have to run elsewhere (`disruption/emptiness.go`, to 1.13)."""
-    return not any(is_reschedulable(pod) for pod in snapshot.pods_on_node.get(node.name, ()))
+    """Whether no pod on the node would have to run elsewhere (`disruption/emptiness.go`); since 1.14, none that costs anything.
+
+    A pod costs nothing with a priority below -2^25 or so, or a pod-deletion-cost below -2^27 (`Candidate.IsEmpty`).
+    """
+    version = snapshot.karpenter_version
+    free = version is not None and version >= _COUNTS_COSTS
+    there = (pod for pod in snapshot.pods_on_node.get(node.name, ()) if is_reschedulable(pod))
+    return all(free and eviction_cost(pod) <= 0 for pod in there)
 
 
 def wanted_gone(snapshot: Snapshot, node: Node, nodeclaim: NodeClaim, nodepool: NodePool) -> Wanted | None:
@@ -32,8 +49,7 @@ def wanted_gone(snapshot: Snapshot, node: Node, nodeclaim: NodeClaim, nodepool: 
     """
     if not node.initialized or nodeclaim.metadata.deletion_timestamp or node.metadata.deletion_timestamp:
         return None
-    drifted = nodeclaim.condition("Drifted")
-    if drifted and drifted.status == "True":
+    if drifted := drift(nodeclaim):
         return Wanted(DRIFTED, drifted.last_transition_time, f"Drifted: {drifted.reason}")
     consolidatable = nodeclaim.condition("Consolidatable")
     disruption = nodepool.spec.disruption

@@ -93,8 +93,11 @@ def latest_end(snapshot: Snapshot, nodeclaim: NodeClaim) -> datetime | None:
 
 
 def overdue(snapshot: Snapshot, nodeclaim: NodeClaim) -> timedelta | None:
-    """How long ago a claim that nobody deletes should have expired; None where it is not due. Karpenter deletes it at that very moment."""
-    due = expiry(snapshot, nodeclaim)
+    """How long ago a claim that nobody deletes should have expired; None where it is not due.
+
+    Karpenter deletes it at that very moment. v1beta1 expires gracefully, when it can, so nothing is overdue there.
+    """
+    due = expiry(snapshot, nodeclaim) if nodeclaim.spec.expire_after else None
     if nodeclaim.metadata.deletion_timestamp or due is None or due > snapshot.taken_at:
         return None
     return snapshot.taken_at - due

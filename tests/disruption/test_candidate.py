@@ -2,8 +2,10 @@
 
 import pytest
 
-from karpenter_check.disruption.candidate import Wanted, is_empty, wanted_gone
+from karpenter_check.disruption.candidate import Wanted, eviction_cost, is_empty, wanted_gone
+from karpenter_check.snapshot import Version
 from karpenter_check.snapshot.metadata import Condition, Metadata, OwnerReference
+from karpenter_check.snapshot.pod import PodShapes
 from karpenter_check.snapshot.pod_object import PodObject, PodSpec, PodStatus
 from tests.build import Thing, a_cluster, a_daemonset, a_node, a_nodeclaim, a_nodepool, a_pod, a_statefulset, ago
 
@@ -103,3 +105,35 @@ def test_a_node_is_empty_when_nothing_on_it_would_have_to_run_elsewhere(pod: Pod
     cluster = a_cluster(a_node("n1"), pod)
 
     assert is_empty(cluster, cluster.nodes[0]) is empty
+
+
+def test_a_daemonset_owns_its_pods_even_where_it_does_not_control_them() -> None:
+    owner = OwnerReference("DaemonSet", "logs", "uid", "apps/v1")
+    cluster = a_cluster(a_node("n1"), PodObject(Metadata("logs-1", owner_references=(owner,)), PodSpec("n1"), PodStatus("Running")))
+
+    assert is_empty(cluster, cluster.nodes[0])
+
+
+@pytest.mark.parametrize(
+    ("pod", "cost"),
+    [
+        (a_pod("web"), 1.0),
+        (a_pod("web", deletion_cost="134217728"), 2.0),
+        (a_pod("web", deletion_cost="-134217728"), 0.0),
+        (a_pod("web", deletion_cost="-2147483647"), -10.0),
+        (a_pod("web", deletion_cost="cheap"), 1.0),
+        (a_pod("web", priority=33554432), 2.0),
+        (a_pod("web", priority=2000000000), 10.0),
+        (a_pod("web", priority=-33554432, deletion_cost="67108864"), 0.5),
+    ],
+)
+def test_what_a_pod_costs_to_evict(pod: PodObject, cost: float) -> None:
+    assert eviction_cost(PodShapes().share(pod)) == pytest.approx(cost, abs=1e-8)
+
+
+@pytest.mark.parametrize(("version", "empty"), [(None, False), (Version(1, 13), False), (Version(1, 14), True)])
+def test_since_1_14_a_node_of_pods_that_cost_nothing_is_empty(version: Version | None, empty: bool) -> None:  # noqa: FBT001  the expectation
+    cluster = a_cluster(a_node("n1"), a_pod("spare", on="n1", priority=-40000000), version=version)
+    costly = a_cluster(a_node("n1"), a_pod("spare", on="n1", priority=-40000000), a_pod("web", on="n1"), version=version)
+
+    assert (is_empty(cluster, cluster.nodes[0]), is_empty(costly, costly.nodes[0])) == (empty, False)

@@ -1,5 +1,7 @@
 """What a draining node waits for."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from karpenter_check.disruption.drain import Held, held_pods
@@ -9,7 +11,7 @@ from karpenter_check.snapshot.metadata import Metadata, OwnerReference
 from karpenter_check.snapshot.pod import PodShapes
 from karpenter_check.snapshot.pod_object import PodObject, PodSpec, PodStatus
 from karpenter_check.snapshot.workload import PodDisruptionBudget, PodDisruptionBudgetSpec, PodDisruptionBudgetStatus
-from tests.build import NOON, Thing, a_budget, a_cluster, a_node, a_pod
+from tests.build import NOON, Thing, a_budget, a_cluster, a_daemonset, a_node, a_nodeclaim, a_pod, ago
 
 WEB = {"app": "web"}
 
@@ -156,3 +158,78 @@ def test_a_budget_may_let_go_of_pods_that_are_not_ready(ready: bool, by: str) ->
     budget = a_budget("a", allowed=0, unhealthy_pods="AlwaysAllow")
 
     assert held(a_drain(budget, a_pod("web-1", on="n1", ready=ready))) == [("web-1", by, False)]
+
+
+LOGS = a_daemonset("logs", tolerations=())
+DNS = a_daemonset("dns", tolerations=(), priority_class="system-node-critical")
+
+
+def tiers(cluster: Snapshot) -> dict[str, tuple[int, bool]]:
+    return {entry.pod.metadata.name: (entry.tier, entry.turn) for entry in held_pods(cluster, "n1")}
+
+
+def test_pods_go_in_four_tiers_and_only_the_first_has_its_turn() -> None:
+    critical = a_pod("critical", on="n1", priority_class="system-cluster-critical")
+    cluster = a_drain(
+        LOGS, DNS, a_pod("web", on="n1"), a_pod("logs-1", on="n1", of=LOGS), a_pod("dns-1", on="n1", of=DNS), critical
+    )
+
+    assert tiers(cluster) == {"web": (1, True), "logs-1": (2, False), "critical": (3, False), "dns-1": (4, False)}
+
+
+def test_a_pod_that_is_never_evicted_holds_back_the_tiers_behind_it_since_1_1() -> None:
+    things = (LOGS, a_pod("web", on="n1", do_not_disrupt="true"), a_pod("logs-1", on="n1", of=LOGS))
+
+    assert tiers(a_drain(*things, version=Version(1, 1))) == {"web": (1, True), "logs-1": (2, False)}
+    assert tiers(a_drain(*things)) == {"web": (1, True), "logs-1": (2, False)}
+    assert tiers(a_drain(*things, version=Version(1, 0, 9))) == {"web": (1, False), "logs-1": (2, True)}
+
+
+def ends(*things: Thing, version: Version | None = None, grace_period: str = "1h") -> list[tuple[object, object]]:
+    """Until when the pods of a node that is deleted for ten minutes are waited for, and when they go by force."""
+    claim = a_nodeclaim(deleted="10m", termination_grace_period=grace_period)
+    return [(entry.until, entry.forced) for entry in held_pods(a_drain(claim, *things, version=version), "n1")]
+
+
+def test_a_pod_goes_by_force_its_own_grace_before_the_nodes_forced_end() -> None:
+    assert ends(a_pod("web", on="n1", grace=30)) == [(None, ago("-49m30s"))]
+    assert ends(a_pod("slow", on="n1", grace=7200)) == [(None, ago("70m"))], "it was due before the deletion: at once"
+    assert ends(a_pod("for-ever", on="n1", grace=1 << 62)) == [(None, datetime.min.replace(tzinfo=UTC))]
+    assert ends(a_pod("unsaid", on="n1", grace=None)) == [(None, None)]
+    assert ends(a_pod("web", on="n1"), grace_period="") == [(None, None)]
+
+
+def test_a_pod_that_is_being_deleted_is_waited_for_until_a_minute_after_its_end() -> None:
+    assert ends(a_pod("leaving", on="n1", deleted="-5m")) == [(ago("-6m"), None)]
+
+
+def test_a_pod_that_takes_longer_than_the_node_has_is_hurried_since_1_6() -> None:
+    slow = a_pod("slow", on="n1", deleted="-2h", grace=60)
+
+    assert ends(slow, version=Version(1, 6)) == [(ago("-2h1m"), ago("-49m"))]
+    assert ends(slow, version=Version(1, 5)) == [(ago("-2h1m"), None)]
+
+
+def test_a_pod_that_asks_not_to_be_disrupted_for_a_time_says_until_when() -> None:
+    assert ends(a_pod("job", on="n1", age="50m", do_not_disrupt="1h")) == [(ago("-10m"), ago("-49m30s"))]
+
+
+def test_three_budgets_are_counted() -> None:
+    budgets = (a_budget("a"), a_budget("b"), a_budget("c"))
+
+    assert held(a_drain(*budgets, a_pod("web", on="n1"))) == [
+        ("web", "three PodDisruptionBudgets (a and b and c), which eviction refuses", True)
+    ]
+
+
+def test_a_pod_that_is_not_ready_goes_where_as_many_others_are_healthy_as_must_be() -> None:
+    budget = a_budget("a", allowed=0, healthy=2, desired_healthy=2)
+
+    assert held(a_drain(budget, a_pod("web", on="n1", ready=False))) == [("web", "", False)]
+
+
+def test_before_1_0_another_taint_tells_what_is_not_waited_for() -> None:
+    old = a_pod("old", on="n1", tolerations=["karpenter.sh/disruption=disrupting:NoSchedule"])
+
+    assert held(a_drain(old, version=Version(0, 37))) == []
+    assert held(a_drain(old)) == [("old", "", False)]

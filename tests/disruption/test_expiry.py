@@ -1,13 +1,14 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
-from karpenter_check.disruption.expiry import died_of_expiry, expiry, forced_end, time_to_live
+from karpenter_check.disruption.expiry import died_of_expiry, expiry, forced_end, latest_end, overdue, time_to_live
 from karpenter_check.snapshot import NodeClaim, NodePool, Snapshot
 from karpenter_check.snapshot.event import InvolvedObject
 from karpenter_check.snapshot.metadata import Condition, Metadata
 from karpenter_check.snapshot.nodepool import Disruption, NodeClaimSpec, NodePoolSpec
-from tests.build import Thing, a_cluster, a_node, a_nodeclaim, ago, an_event
+from tests.build import NOON, Thing, a_cluster, a_node, a_nodeclaim, ago, an_event
 
 V1BETA1_POOL = NodePool(Metadata("default"), NodePoolSpec(disruption=Disruption(expire_after="1h")))
 
@@ -126,3 +127,49 @@ def test_a_time_beyond_the_calendar_is_none(born: datetime) -> None:
     )
 
     assert (expiry(Snapshot(ago("0s"), nodeclaims=(unending,)), unending), forced_end(unending)) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("written", "end"),
+    [
+        ("2026-11-21T12:30:00Z", ago("-30m")),
+        ("2026-11-21T14:30:00+02:00", ago("-30m")),
+        ("2026-11-21T12:30:00.5Z", ago("-30m500ms")),
+        ("soon", None),
+        ("2026-11-21", None),
+        ("2026-13-21T12:30:00Z", None),
+    ],
+)
+def test_the_time_that_is_written_on_the_claim_is_its_forced_end(written: str, end: datetime | None) -> None:
+    claim = a_nodeclaim(deleted="10m", termination_grace_period="1h")
+    annotations = replace(claim.metadata.annotations, termination_timestamp=written)
+
+    assert forced_end(replace(claim, metadata=replace(claim.metadata, annotations=annotations))) == end
+
+
+@pytest.mark.parametrize(
+    ("claim", "end"),
+    [
+        (a_nodeclaim(age="1h", expire_after="2h", termination_grace_period="30m"), ago("-90m")),
+        (a_nodeclaim(age="1h", expire_after="2h", termination_grace_period="30m", deleted="10m"), ago("-20m")),
+        (a_nodeclaim(age="1h", expire_after="2h", termination_grace_period="30m", deleted="10m", forced_end="10m"), ago("10m")),
+        (a_nodeclaim(age="1h", expire_after="2h", termination_grace_period=""), None),
+        (a_nodeclaim(age="1h", expire_after="Never", termination_grace_period="30m"), None),
+    ],
+)
+def test_a_claims_latest_end_is_its_expiry_and_grace_until_somebody_deletes_it(claim: NodeClaim, end: datetime | None) -> None:
+    assert latest_end(a_cluster(a_node("n1"), claim), claim) == end
+
+
+@pytest.mark.parametrize(
+    ("claim", "late"),
+    [
+        (a_nodeclaim(age="2h", expire_after="1h"), timedelta(hours=1)),
+        (a_nodeclaim(age="1h", expire_after="1h"), timedelta()),
+        (a_nodeclaim(age="1h", expire_after="2h"), None),
+        (a_nodeclaim(age="2h", expire_after="1h", deleted="1m"), None),
+        (a_nodeclaim(age="2h", expire_after=""), None),
+    ],
+)
+def test_a_claim_that_should_be_gone_is_overdue(claim: NodeClaim, late: timedelta | None) -> None:
+    assert overdue(Snapshot(NOON, nodepools=(V1BETA1_POOL,), nodeclaims=(claim,)), claim) == late
