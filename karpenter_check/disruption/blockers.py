@@ -31,7 +31,12 @@ def blockers(snapshot: Snapshot, of: Node | NodeClaim, *, eventual: bool = False
     node, claim = state.node, state.nodeclaim
     if claim is None:
         return tuple(_unmanaged(snapshot, state))
-    found = [*_node_missing(snapshot, claim, node), *_not_initialized(state), *_terminating(state), *_nominated(snapshot, state)]
+    found = [
+        *_node_missing(snapshot, claim, node),
+        *_not_initialized(snapshot, state),
+        *_terminating(state),
+        *_nominated(snapshot, state),
+    ]
     found += [*_annotated(state), *_nodepool(snapshot, state)]
     if node and not (eventual and claim.termination_grace_period is not None):
         found += pod_blockers(snapshot, node)
@@ -63,11 +68,15 @@ def _node_missing(snapshot: Snapshot, claim: NodeClaim, node: Node | None) -> It
         yield Blocker(Word.NO_NODE, "its NodeClaim has no Node", (ref,), confidence, since=created)
 
 
-def _not_initialized(state: StateNode) -> Iterator[Blocker]:
+def _not_initialized(snapshot: Snapshot, state: StateNode) -> Iterator[Blocker]:
     """Karpenter goes by the Node's label, which it writes once; nothing writes it again (`nodeclaim/lifecycle/initialization.go`)."""
     if not state.node or not state.nodeclaim or state.node.initialized:
         return
     condition = state.nodeclaim.condition("Initialized")
+    if condition and condition.status == "True" and not snapshot.settled(condition.last_transition_time):
+        said = "its Node was listed without the label karpenter.sh/initialized, which it gets as it is initialized"
+        yield Blocker(Word.NOT_INITIALIZED, said, (state.ref,), Confidence.LIKELY)
+        return
     if condition and condition.status == "True":
         said = "its label karpenter.sh/initialized was taken away, and Karpenter does not write it again"
         yield Blocker(Word.NOT_INITIALIZED, said, (state.ref,), lasts=Lasts.FOR_EVER)

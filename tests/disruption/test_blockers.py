@@ -120,6 +120,14 @@ def test_a_label_that_karpenter_wrote_once_is_not_written_again() -> None:
     ]
 
 
+def test_a_label_that_may_come_any_moment_is_not_said_to_be_taken_away() -> None:
+    said = "its Node was listed without the label karpenter.sh/initialized, which it gets as it is initialized"
+
+    assert kept(a_node("n1", initialized=False), a_nodeclaim(age="59s")) == [
+        Blocker(Word.NOT_INITIALIZED, said, (NODE,), Confidence.LIKELY)
+    ]
+
+
 TERMINATING = Condition("InstanceTerminating", "True", last_transition_time=ago("2m"))
 DISRUPTED = Condition("DisruptionReason", "True", "Empty", last_transition_time=ago("3m"))
 TAINT = "karpenter.sh/disrupted:NoSchedule"
