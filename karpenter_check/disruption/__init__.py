@@ -1,1 +1,1 @@
-"""Karpenter's disruption semantics, pure: expiry, what should be gone, what holds a drain, budgets."""
+"""Karpenter's disruption semantics, pure: what should be gone and when, what keeps it, how far a termination is, budgets."""
