@@ -67,7 +67,7 @@ def _measure(program: Path, kubeconfig: Path, folder: Path, pods: int, repeat: i
     scans: list[Run] = []
     click.echo(f"{machine()}\n", err=True)
     order = [curls, scans] * repeat
-    Random(1).shuffle(order)
+    Random(1).shuffle(order)  # noqa: S311  it is no secret
     for runs in order:
         done = curl(config, folder)[0] if runs is curls else scan_of(program, kubeconfig, folder, pods)
         runs.append(done)
