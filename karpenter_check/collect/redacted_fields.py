@@ -30,6 +30,7 @@ DECISIONS: Mapping[type[msgspec.Struct], Mapping[str, Decision]] = {
     nodepool.NodeClassRef: {"kind": what.kind_of_group, "name": what.name_of("nodeclass"), "group": what.unless_public(public_names.is_public_group, "domain"), "api_version": what.api_version},
     nodepool.Requirement: _REQUIREMENT,
     nodepool.TemplateMetadata: {"labels": label.labels_of},
+    nodepool.TemplateSpec: {"expire_after": what.setting, "termination_grace_period": what.setting},
     nodepool.Budget: {"nodes": what.setting, "schedule": what.schedule, "reasons": what.keywords, "duration": what.setting},
     nodepool.Disruption: {"consolidate_after": what.setting, "consolidation_policy": what.keyword, "expire_after": what.setting},
     nodepool.NodePoolSpec: {"limits": label.amounts_of},

@@ -48,6 +48,9 @@ class TemplateSpec(Part, frozen=True):
     taints: tuple[Taint, ...] = ()
     startup_taints: tuple[Taint, ...] = ()
     node_class_ref: NodeClassRef = NodeClassRef()
+    expire_after: str = ""
+    """Only v1 has it here; v1beta1 has it in `spec.disruption`."""
+    termination_grace_period: str = ""
 
 
 class Template(Part, frozen=True):
