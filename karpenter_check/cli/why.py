@@ -10,7 +10,7 @@ from karpenter_check.cli.source_options import source_options
 
 @click.group()
 def command() -> None:
-    """Answer why one pod is where it is not."""
+    """Answer why one pod, node or NodePool is as it is."""
 
 
 @command.command()
@@ -41,3 +41,31 @@ def pod(**options: Any) -> None:
     from karpenter_check.cli.why_pod import Options, why_pod  # noqa: PLC0415  --help must not wait for all that an answer needs
 
     why_pod(Options(source=Source.taken_from(options), **options))
+
+
+@command.command()
+@click.argument("name", metavar="[nodepool/]NAME")
+@source_options
+@option(
+    "-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="The answer's format."
+)
+@option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True, help="Colour the answer.")
+@option("--width", type=click.IntRange(40, 1000), metavar="COLUMNS", help="Width of the answer. Default: the terminal's, else 160.")
+@option("-q", "--quiet", is_flag=True, help="On stderr, only warnings and errors.")
+def nodepool(**options: Any) -> None:
+    """Say what a NodePool may buy, what it has, and what may go of it.
+
+    What may go is how many nodes its budgets allow, now and in the next 7 days, and which nodes should go and are kept.
+
+    \b
+    karpenter-check why nodepool general
+    karpenter-check why nodepool general -f dump.json -o json
+
+    Times are UTC, and local (TZ) where that differs; in JSON they are UTC alone.
+
+    Exit codes: 0 answered, 1 could not look, 2 wrong usage, unreadable input or no such NodePool, 3 no Karpenter there.
+    """  # noqa: D301  click reads \b as "do not wrap"
+    from karpenter_check.cli.input import Source  # noqa: PLC0415  --help must not wait for all that an answer needs
+    from karpenter_check.cli.why_nodepool import Options, why_nodepool  # noqa: PLC0415  as above
+
+    why_nodepool(Options(source=Source.taken_from(options), **options))
