@@ -13,7 +13,7 @@ from karpenter_check.cli.signals import Ended, deafen, listen
 _COMMANDS = {
     "scan": "Find out what is wrong with Karpenter in a cluster, or in what kubectl printed of it.",
     "snapshot": "Keep in a file what a scan reads of a cluster, to scan it later or elsewhere.",
-    "why": "Answer why one pod is where it is not.",
+    "why": "Answer why one pod, node or NodePool is as it is.",
     "metrics": "Look after what was pushed to a Pushgateway.",
     "rules": "List the rules, or explain one.",
     "completion": "Print the completion script of a shell.",

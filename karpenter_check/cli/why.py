@@ -44,6 +44,35 @@ def pod(**options: Any) -> None:
 
 
 @command.command()
+@click.argument("name", metavar="[KIND/]NAME")
+@source_options
+@option(
+    "-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="The answer's format."
+)
+@option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True, help="Colour the answer.")
+@option("--width", type=click.IntRange(40, 1000), metavar="COLUMNS", help="Width of the answer. Default: the terminal's, else 160.")
+@option("-q", "--quiet", is_flag=True, help="On stderr, only warnings and errors.")
+def node(**options: Any) -> None:
+    """Say why a node is still there, or what ended it.
+
+    NAME is a node or a NodeClaim; node/NAME and nodeclaim/NAME say which.
+
+    \b
+    karpenter-check why node ip-10-0-1-23.ec2.internal
+    karpenter-check why node nodeclaim/general-7zj5g
+    karpenter-check why node general-7zj5g -f dump.json -o json
+
+    Whether its pods would find another place, and at what price, Karpenter's own simulation decides: no answer promises that.
+
+    Exit codes: 0 answered, 1 could not look, 2 wrong usage, unreadable input or no such node, 3 no Karpenter there.
+    """  # noqa: D301  click reads \b as "do not wrap"
+    from karpenter_check.cli.input import Source  # noqa: PLC0415  --help must not wait for all that an answer needs
+    from karpenter_check.cli.why_node import Options, why_node  # noqa: PLC0415  as above
+
+    why_node(Options(source=Source.taken_from(options), **options))
+
+
+@command.command()
 @click.argument("name", metavar="[nodepool/]NAME")
 @source_options
 @option(

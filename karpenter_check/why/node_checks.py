@@ -1,0 +1,146 @@
+"""What Karpenter asks of a node before it disrupts it, one check after another, and what each answers.
+
+Source: `disruption/types.go:NewCandidate`, `state/statenode.go:ValidateNodeDisruptable` (1.13); the blockers are `disruption.blockers`'.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from karpenter_check.disruption.allowance import Remaining, Unknown, remaining
+from karpenter_check.disruption.blocker import Blocker, Word, certainty
+from karpenter_check.disruption.blockers import blockers
+from karpenter_check.disruption.candidate import DRIFTED, EMPTY, UNDERUTILIZED
+from karpenter_check.disruption.nominated import anybody_waits
+from karpenter_check.disruption.openings import next_opening, windows
+from karpenter_check.disruption.state_node import StateNode
+from karpenter_check.finding import Confidence
+from karpenter_check.snapshot import NO_TIME, Kind, NodePool, Ref, Snapshot
+from karpenter_check.snapshot.node import NODEPOOL_LABEL
+from karpenter_check.why.moments import at_and_distance
+
+
+class Mark(StrEnum):
+    """What a check answers."""
+
+    BLOCKS = "blocks"
+    PASSES = "passes"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check. Several that block may be of one word: each PodDisruptionBudget is one."""
+
+    word: Word
+    mark: Mark
+    said: str
+    blocker: Blocker | None = None
+    """What blocks."""
+
+
+_NAMES = (
+    (Word.NO_NODE, "has a Node", (Kind.NODE,)),
+    (Word.NOT_INITIALIZED, "initialized", (Kind.NODE,)),
+    (Word.TERMINATING, "not deleting", ()),
+    (Word.NOMINATED, "nominated: no event says so", (Kind.EVENT,)),
+    (Word.DO_NOT_DISRUPT_NODE, "do-not-disrupt on it: none", ()),
+    (Word.MISSING_LABEL, "", ()),
+    (Word.NODEPOOL_NOT_FOUND, "NodePool is there", (Kind.NODEPOOL,)),
+    (Word.DO_NOT_DISRUPT_POD, "do-not-disrupt on pods: none", (Kind.POD,)),
+    (Word.MULTIPLE_PDBS, "", ()),
+    (Word.PDB, "PDBs: none in the way", (Kind.POD, Kind.PODDISRUPTIONBUDGET)),
+)
+"""In Karpenter's order: the check, what to say where it passes, and what must have been seen for that."""
+_OF_NODE = {Word.NO_NODE, Word.NOT_INITIALIZED}
+_OF_PODS = {Word.DO_NOT_DISRUPT_POD, Word.MULTIPLE_PDBS, Word.PDB}
+
+
+def checks(snapshot: Snapshot, state: StateNode, nodepool: NodePool | None, reason: str) -> tuple[Check, ...]:
+    """Each check of a node that is Karpenter's; the budgets' for the reason, or where none is wanted for each.
+
+    A check that was not made because something before it says no, as with pods of a NodeClaim without a Node, is left out.
+    """
+    of, claim = state.node or state.nodeclaim, state.nodeclaim
+    if of is None or claim is None:
+        return ()
+    waived = reason == DRIFTED and claim.termination_grace_period is not None
+    found = blockers(snapshot, of, eventual=reason == DRIFTED)
+    answers: list[Check] = []
+    for word, passes, needs in _NAMES:
+        if word in _OF_PODS and (waived or state.node is None):
+            continue
+        blocking = [blocker for blocker in found if blocker.word is word]
+        answers += [Check(word, Mark.BLOCKS, blocker.said, blocker) for blocker in blocking]
+        if not blocking and passes and not _cannot_be_asked(state, word):
+            known = state.node is not None if word in _OF_NODE else nodepool is not None and word is Word.NODEPOOL_NOT_FOUND
+            answers.append(_without_blocker(snapshot, word, passes, () if known else needs))
+    if waived and state.node:
+        said = f"pods and PDBs: drift does not ask them (terminationGracePeriod {claim.spec.termination_grace_period})"
+        answers.append(Check(Word.DO_NOT_DISRUPT_POD, Mark.PASSES, said))
+    if nodepool and state.node and state.node.initialized:  # others do not count, so no budget is theirs
+        answers += _budgets(snapshot, nodepool, (reason,) if reason else (DRIFTED, EMPTY, UNDERUTILIZED))
+    if state.node and reason in {DRIFTED, UNDERUTILIZED}:
+        said = "whether its pods would find another place: only Karpenter's own simulation tells"
+        answers.append(Check(Word.PODS_WOULD_NOT_SCHEDULE, Mark.UNKNOWN, said))
+    return tuple(answers)
+
+
+def _cannot_be_asked(state: StateNode, word: Word) -> bool:
+    """Whether the check has no object: a Node that is not there, or a NodePool that no label names."""
+    if word is Word.NOT_INITIALIZED:
+        return state.node is None
+    return word is Word.NODEPOOL_NOT_FOUND and not state.labels.get(NODEPOOL_LABEL)
+
+
+def _without_blocker(snapshot: Snapshot, word: Word, passes: str, needs: Sequence[Kind]) -> Check:
+    if word is Word.NOMINATED and certainty(snapshot, Kind.POD) and not anybody_waits(snapshot):
+        return Check(word, Mark.PASSES, "nominated: no pod waits")
+    unseen = [kind for kind in needs if certainty(snapshot, kind) is None]
+    if unseen:
+        question = passes.partition(":")[0]
+        return Check(word, Mark.UNKNOWN, f"{question}: {' and '.join(f'{kind} is {snapshot.covered(kind)}' for kind in unseen)}")
+    partial = any(certainty(snapshot, kind) is not Confidence.CERTAIN for kind in needs)
+    return Check(word, Mark.PASSES, passes + (", as far as was seen" if partial else ""))
+
+
+def _budgets(snapshot: Snapshot, nodepool: NodePool, reasons: Sequence[str]) -> Iterator[Check]:
+    """A check for each answer, with the reasons for which it is so."""
+    answers: dict[tuple[Mark, str], list[str]] = {}
+    for reason in reasons:
+        answers.setdefault(_budget(snapshot, nodepool, reason), []).append(reason)
+    for (mark, said), of in answers.items():
+        whom = "" if len(of) == len(reasons) > 1 else f" for {' and '.join(of)}"
+        told = f"budget{whom}{said}"
+        blocker = Blocker(Word.BUDGET, told, (Ref("NodePool", nodepool.name, "karpenter.sh/v1"),)) if mark is Mark.BLOCKS else None
+        yield Check(Word.BUDGET, mark, told, blocker)
+
+
+def _budget(snapshot: Snapshot, nodepool: NodePool, reason: str) -> tuple[Mark, str]:
+    left = remaining(snapshot, nodepool, reason)
+    if isinstance(left, Unknown):
+        return Mark.UNKNOWN, f": {left.why}"
+    if left.left is None:
+        return Mark.PASSES, ": no limit now"
+    allowed = left.allowance.allowed or 0
+    if left.left > 0:
+        return Mark.PASSES, f": {left.left} of {allowed} free now"
+    paths = " and ".join(entry.path for entry in left.allowance.deciding)
+    if left.allowance.unreadable:
+        broken = left.allowance.unreadable[0]
+        return Mark.BLOCKS, f": Karpenter cannot read {broken.entry.path} ({broken.why}), and lets no node go"
+    if allowed:
+        using = left.disrupting[0]
+        more = f", and {len(left.disrupting) - 1} more" if len(left.disrupting) > 1 else ""
+        sure = "" if left.left_at_most == 0 else "probably "
+        return Mark.BLOCKS, f": {sure}used up: {allowed} at once ({paths}), used by {using.node} ({using.why}){more}"
+    if all(not entry.budget.schedule for entry in left.allowance.deciding):
+        return Mark.BLOCKS, f": 0 of {left.total} may go, at any hour ({paths})"
+    return Mark.BLOCKS, f": 0 of {left.total} may go now ({paths}); {_opening(snapshot, nodepool, reason, left)}"
+
+
+def _opening(snapshot: Snapshot, nodepool: NodePool, reason: str, left: Remaining) -> str:
+    if snapshot.taken_at == NO_TIME:
+        return "when that changes is not known: the input carries no time"
+    opens = next_opening(windows(nodepool, reason, left.total, snapshot.taken_at))
+    return f"opens {at_and_distance(snapshot, opens)}" if opens else "it does not open within a week"

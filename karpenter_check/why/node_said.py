@@ -1,0 +1,93 @@
+"""Karpenter's own last words of a node, and whether they agree with what is seen."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from karpenter_check.disruption.blocker import Word
+from karpenter_check.disruption.state_node import StateNode
+from karpenter_check.snapshot import NodePool, Snapshot
+from karpenter_check.snapshot.event import Event, by_karpenter
+
+REPEATED_WITHIN = timedelta(minutes=2, seconds=30)
+"""Karpenter says again what still holds after 2 minutes, at its next look at the node (`events/recorder.go`)."""
+_BLOCKS = {
+    "does not have an associated node": Word.NO_NODE,
+    "Node isn't initialized": Word.NOT_INITIALIZED,
+    "Node is deleting or marked for deletion": Word.TERMINATING,
+    "Node is nominated for a pending pod": Word.NOMINATED,
+    'Disruption is blocked through the "karpenter.sh/do-not-disrupt" annotation': Word.DO_NOT_DISRUPT_NODE,
+    'Pod has "karpenter.sh/do-not-disrupt" annotation': Word.DO_NOT_DISRUPT_POD,
+    "Eviction does not support multiple PDBs": Word.MULTIPLE_PDBS,
+    "Pdb prevents pod evictions": Word.PDB,
+}
+"""How Karpenter says each blocker (`state/statenode.go`, `pkg/utils/pdb`, 1.13)."""
+_OF_DISRUPTION = ("DisruptionBlocked", "Unconsolidatable")
+_OF_TERMINATION = ("FailedDraining", "AwaitingVolumeDetachment", "TerminationGracePeriodExpiring", "FailedTermination", "DisruptionTerminating", "DisruptionBlocked")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class NodeSaid:
+    """The last that Karpenter said with one reason, of the node, its NodeClaim or its NodePool."""
+
+    about: str
+    """`node` or `NodePool`."""
+    reason: str
+    message: str
+    times: int
+    last: datetime | None
+    agrees: bool | None
+    """Whether that is what is seen; None where it was too long ago to tell, or is of another kind."""
+    note: str
+
+
+def node_said(
+    snapshot: Snapshot,
+    state: StateNode,
+    nodepool: NodePool | None,
+    blocking: Sequence[Word],
+    *,
+    since: datetime | None,
+    terminating: bool,
+) -> Iterator[NodeSaid]:
+    """What it said last with each reason.
+
+    `blocking` are the blockers that are seen, in Karpenter's order, and `since` is since when the node is wanted gone.
+    """
+    names = {(ref.kind, ref.name) for ref in state.refs}
+    for reason in _OF_TERMINATION if terminating else _OF_DISRUPTION:
+        last = _last(snapshot, reason, names)
+        if last:
+            agrees, note = _judged(snapshot, last, blocking)
+            if reason == "Unconsolidatable" and since and last.last_seen and last.last_seen < since:
+                note = "that has passed"
+            yield NodeSaid("node", reason, last.message, last.times, last.last_seen, agrees, note)
+    if nodepool and Word.BUDGET in blocking:
+        last = _last(snapshot, "DisruptionBlocked", {("NodePool", nodepool.name)})
+        if last:
+            yield NodeSaid("NodePool", last.reason, last.message, last.times, last.last_seen, None, "")
+
+
+def _last(snapshot: Snapshot, reason: str, names: set[tuple[str, str]]) -> Event | None:
+    found = [
+        event
+        for event in snapshot.events_by_reason.get(reason, ())
+        if (event.involved_object.kind, event.involved_object.name) in names and by_karpenter(event) and event.last_seen
+    ]
+    return max(found, key=lambda event: (event.last_seen or snapshot.taken_at, event.times, event.message), default=None)
+
+
+def _judged(snapshot: Snapshot, event: Event, blocking: Sequence[Word]) -> tuple[bool | None, str]:
+    word = next((word for begin, word in _BLOCKS.items() if begin in event.message), None)
+    if event.reason == "FailedDraining":
+        word = Word.TERMINATING
+    elif event.reason != "DisruptionBlocked":
+        return None, ""
+    fresh = event.last_seen is not None and snapshot.taken_at - event.last_seen <= REPEATED_WITHIN
+    if word is None:
+        return None, ""
+    if not fresh:
+        return None, "not repeated since" if word in blocking else "that has passed"
+    if word in blocking:
+        return True, "agrees" if blocking[0] is word else "agrees, though another one comes first"
+    return False, "does not agree: that is not seen here"

@@ -1,0 +1,288 @@
+"""Why is this node still here, or why is it gone?"""
+
+import pytest
+
+from karpenter_check.disruption.blocker import Word
+from karpenter_check.reports.why_node import render_why_node, render_why_node_json
+from karpenter_check.snapshot import Kind, Snapshot, Status, Version
+from karpenter_check.snapshot.event import InvolvedObject
+from karpenter_check.snapshot.metadata import Condition
+from karpenter_check.snapshot.nodepool import Budget
+from karpenter_check.why.node import NodeAnswer, why_node
+from karpenter_check.why.node_checks import Mark
+from karpenter_check.why.node_gone import GoneNode
+from karpenter_check.why.subject import NotFound
+from tests.build import (
+    a_budget,
+    a_cluster,
+    a_daemonset,
+    a_deployment,
+    a_node,
+    a_nodeclaim,
+    a_nodepool,
+    a_pod,
+    ago,
+    an_event,
+    nominated,
+)
+
+NODE = InvolvedObject("Node", name="n1")
+
+
+def answered(snapshot: Snapshot, name: str = "n1") -> NodeAnswer:
+    answer = why_node(snapshot, name)
+    assert isinstance(answer, NodeAnswer)
+    return answer
+
+
+def gone(snapshot: Snapshot, name: str = "n1") -> GoneNode:
+    answer = why_node(snapshot, name)
+    assert isinstance(answer, GoneNode)
+    return answer
+
+
+def text(snapshot: Snapshot, name: str = "n1") -> str:
+    return render_why_node(snapshot, why_node(snapshot, name), width=200, color=False)
+
+
+def condition(kind: str, reason: str = "", since: str = "10m") -> Condition:
+    return Condition(kind, "True", reason or kind, last_transition_time=ago(since))
+
+
+def blocking(answer: NodeAnswer) -> list[Word]:
+    return [check.word for check in answer.checks if check.mark is Mark.BLOCKS]
+
+
+def unknown(answer: NodeAnswer) -> list[Word]:
+    return [check.word for check in answer.checks if check.mark is Mark.UNKNOWN]
+
+
+def test_an_empty_node_that_nothing_keeps_goes_soon() -> None:
+    answer = answered(a_cluster(a_node("n1"), a_nodeclaim(node="n1", conditions=[condition("Consolidatable")])))
+
+    assert answer.wanted is not None
+    assert (answer.wanted.reason, blocking(answer), unknown(answer)) == ("Empty", [], [])
+    assert answer.kept == "nothing that was checked keeps it: Karpenter should take it soon; if it does not, its log says why"
+
+
+def test_a_node_whose_time_has_not_come_says_when_it_may() -> None:
+    nodepool = a_nodepool(consolidate_after="1h")
+    answer = answered(a_cluster(nodepool, a_node("n1"), a_nodeclaim(node="n1", last_pod_event="30m")))
+
+    assert answer.wanted is not None
+    assert answer.wanted.said == (
+        "no: may be consolidated from 12:30:00Z (in 30m) on, if no pod comes or goes (lastPodEventTime and consolidateAfter 1h)"
+    )
+    assert (answer.kept, answer.fix) == ("nothing wants it gone", ())
+
+
+def test_all_blockers_are_told_in_karpenters_order() -> None:
+    web = a_deployment("web", replicas=2)
+    answer = answered(
+        a_cluster(
+            a_nodepool(budgets=[Budget("0")]),
+            a_node("n1", do_not_disrupt="true"),
+            a_nodeclaim(node="n1", conditions=[condition("Drifted", "NodePoolDrifted")], termination_grace_period=""),
+            web,
+            a_pod("web-1", on="n1", of=web, do_not_disrupt="true"),
+            a_pod("db-1", on="n1", labels={"app": "db"}),
+            a_budget("db", selects={"app": "db"}, allowed=0, max_unavailable=0),
+        )
+    )
+
+    assert blocking(answer) == [Word.DO_NOT_DISRUPT_NODE, Word.DO_NOT_DISRUPT_POD, Word.PDB, Word.BUDGET]
+    assert answer.kept == 'it is kept because Node n1 says karpenter.sh/do-not-disrupt: "true"; 3 more do, too'
+    assert [step.command for step in answer.fix] == [
+        "kubectl annotate node n1 karpenter.sh/do-not-disrupt-",
+        "kubectl annotate pod -n shop web-1 karpenter.sh/do-not-disrupt-",
+        "kubectl describe poddisruptionbudget -n shop db",
+    ]
+
+
+def test_a_node_that_karpenter_has_begun_to_disrupt_is_on_its_way_out() -> None:
+    conditions = [condition("Drifted", "NodePoolDrifted"), condition("DisruptionReason", "Drifted")]
+    answer = answered(a_cluster(a_node("n1"), a_nodeclaim(node="n1", conditions=conditions)))
+
+    assert answer.kept == "it is on its way out: Karpenter has begun to disrupt it as Drifted"
+
+
+def test_a_pod_that_is_about_to_come_is_no_fault() -> None:
+    pod = a_pod("web", age="20s")
+    snapshot = a_cluster(
+        a_node("n1"),
+        a_nodeclaim(node="n1", conditions=[condition("Consolidatable")]),
+        pod,
+        nominated(pod, node="n1", first="10s"),
+    )
+
+    assert answered(snapshot).kept == "Karpenter expects the pod here, since 11:59:50Z (10s ago); it may be about to come"
+
+
+def test_drift_with_a_grace_period_does_not_ask_the_pods() -> None:
+    answer = answered(
+        a_cluster(
+            a_node("n1"),
+            a_nodeclaim(node="n1", conditions=[condition("Drifted", "NodePoolDrifted")], termination_grace_period="1h"),
+            a_pod("web-1", on="n1", do_not_disrupt="true"),
+        )
+    )
+
+    assert (blocking(answer), unknown(answer)) == ([], [Word.PODS_WOULD_NOT_SCHEDULE])
+    assert "drift does not ask them (terminationGracePeriod 1h)" in " ".join(check.said for check in answer.checks)
+
+
+def test_a_budget_with_a_schedule_says_when_it_opens() -> None:
+    closed = Budget("0", schedule="0 9 * * *", duration="8h")
+    snapshot = a_cluster(
+        a_nodepool(budgets=[closed]), a_node("n1"), a_nodeclaim(node="n1", conditions=[condition("Consolidatable")])
+    )
+
+    assert "✗ budget for Empty: 0 of 1 may go now (spec.disruption.budgets[0]); opens 17:00:00Z (in 5h)" in text(snapshot)
+
+
+def test_a_budget_that_is_used_up_names_who_uses_it() -> None:
+    snapshot = a_cluster(
+        a_nodepool(budgets=[Budget("1")]),
+        a_node("n1"),
+        a_nodeclaim(node="n1", conditions=[condition("Consolidatable")]),
+        a_node("n2", deleted="5m"),
+        a_nodeclaim(node="n2", deleted="5m"),
+    )
+
+    assert "✗ budget for Empty: used up: 1 at once (spec.disruption.budgets[0]), used by n2 (its NodeClaim is being deleted)" in text(snapshot)  # fmt: skip
+
+
+def test_what_was_not_seen_is_never_called_fine() -> None:
+    missing = dict.fromkeys((Kind.POD, Kind.PODDISRUPTIONBUDGET, Kind.EVENT), Status.FORBIDDEN)
+    answer = answered(a_cluster(a_node("n1"), a_nodeclaim(node="n1", conditions=[condition("Consolidatable")]), missing=missing))
+
+    assert answer.wanted is not None
+    assert (answer.wanted.reason, answer.wanted.known, answer.kept) == ("", False, "whether Karpenter wants it gone is not known")
+    assert unknown(answer) == [Word.NOMINATED, Word.DO_NOT_DISRUPT_POD, Word.PDB]
+    assert answer.unseen == ("Pod: forbidden", "PodDisruptionBudget: forbidden", "Event: forbidden")
+    assert answer.runs.unknown == "Pod is forbidden"
+
+
+@pytest.mark.parametrize(
+    ("message", "last", "note"),
+    [
+        ('Pod has "karpenter.sh/do-not-disrupt" annotation (Pod=shop/web)', "1m", "agrees"),
+        ('Pod has "karpenter.sh/do-not-disrupt" annotation (Pod=shop/web)', "20m", "not repeated since"),
+        ("Node isn't initialized", "20m", "that has passed"),
+        ("Node isn't initialized", "1m", "does not agree: that is not seen here"),
+    ],
+)
+def test_karpenters_own_words_are_held_against_what_is_seen(message: str, last: str, note: str) -> None:
+    answer = answered(
+        a_cluster(
+            a_node("n1"),
+            a_nodeclaim(node="n1", conditions=[condition("Consolidatable")]),
+            a_pod("web", on="n1", do_not_disrupt="true"),
+            an_event("DisruptionBlocked", message, about=NODE, first="30m", last=last, times=3),
+        )
+    )
+
+    assert [(said.reason, said.times, said.note) for said in answer.said] == [("DisruptionBlocked", 3, note)]
+
+
+def test_a_node_that_karpenter_found_nothing_better_for_says_so() -> None:
+    answer = answered(
+        a_cluster(
+            a_node("n1"),
+            a_nodeclaim(node="n1", conditions=[condition("Consolidatable")]),
+            a_pod("web", on="n1"),
+            an_event("Unconsolidatable", "Can't replace with a cheaper node", about=NODE, first="5m"),
+        )
+    )
+
+    assert answer.kept == "Karpenter looked at it and found nothing better for its pods: Can't replace with a cheaper node"
+
+
+def test_what_runs_is_told_with_its_share() -> None:
+    logs, web = a_daemonset("logs", cpu="200m"), a_deployment("web", replicas=2)
+    snapshot = a_cluster(
+        a_node("n1", cpu="2"), logs, web, a_pod("logs-1", on="n1", of=logs), a_pod("web-1", on="n1", of=web), a_pod("web-2", on="n1", of=web)
+    )  # fmt: skip
+
+    assert "RUNS      DaemonSets: logs 200m cpu (10 % of 2); workloads: shop/web x2\n" in text(snapshot)
+
+
+def test_a_terminating_node_tells_what_holds_it_and_its_forced_end() -> None:
+    snapshot = a_cluster(
+        a_node("n1", deleted="10m"),
+        a_nodeclaim(
+            node="n1",
+            deleted="10m",
+            termination_grace_period="1h",
+            conditions=[Condition("Drained", "Unknown", last_transition_time=ago("9m"))],
+        ),
+        a_pod("web", on="n1", do_not_disrupt="true"),
+        version=Version(1, 13),
+    )
+    answer = answered(snapshot)
+
+    assert (answer.wanted, answer.checks) == (None, ())
+    assert answer.kept == (
+        'it drains, and shop/web does not leave (karpenter.sh/do-not-disrupt: "true"); by force from 12:50:00Z (in 50m) on'
+    )
+    assert "PHASE     it is being drained, since 11:51:00Z (9m ago)" in text(snapshot)
+
+
+def test_a_node_that_is_not_karpenters_is_told_so_briefly() -> None:
+    snapshot = a_cluster(a_node("n1", pool=""))
+
+    assert text(snapshot).splitlines() == [
+        "WHAT      node n1, age 1h, Ready",
+        "KARPENTER it has no NodeClaim, so it is not Karpenter's to disrupt",
+        "RUNS      DaemonSets: none; workloads: none",
+    ]
+
+
+def test_a_nodeclaim_without_a_node_says_how_far_it_is() -> None:
+    claim = a_nodeclaim("c1", node="", launched=False, registered=False, initialized=False, age="5m")
+    answer = answered(a_cluster(a_nodepool(), claim), "nodeclaim/c1")
+
+    assert (blocking(answer), answer.kept) == ([Word.NO_NODE], "its NodeClaim has no Node: Launched is Unknown")
+
+
+def test_a_node_that_is_gone_tells_what_ended_it() -> None:
+    answer = gone(
+        a_cluster(
+            a_nodepool(),
+            an_event("DisruptionTerminating", "Disrupting Node: Drifted", about=NODE, first="20m"),
+            an_event("RemovingNode", "Node n1 event: Removing", about=NODE, first="19m", component="node-controller"),
+        )
+    )
+
+    assert (answer.conclusion, [event.reason for event in answer.events]) == (
+        "Karpenter disrupted it as Drifted",
+        ["DisruptionTerminating", "RemovingNode"],
+    )
+
+
+def test_an_interruption_is_told() -> None:
+    claim = InvolvedObject("NodeClaim", name="c1")
+    event = an_event("SpotInterrupted", "Spot interruption warning was triggered", about=claim, first="20m")
+
+    assert gone(a_cluster(a_nodepool(), event), "c1").conclusion == "it was interrupted: Spot interruption warning was triggered"
+
+
+def test_a_name_that_nothing_knows_is_not_found() -> None:
+    with pytest.raises(NotFound, match=r"there is no node or NodeClaim 'n2', and no event tells of one$"):
+        why_node(a_cluster(a_node("n1")), "n2")
+
+
+def test_where_nodes_were_not_seen_nothing_is_called_gone() -> None:
+    event = an_event("RegisteredNode", "Registered", about=NODE, first="20m", component="node-controller")
+    snapshot = a_cluster(a_nodepool(), event, missing={Kind.NODE: Status.FORBIDDEN})
+
+    assert gone(snapshot).seen is False
+    assert "node n1, not seen" in text(snapshot)
+
+
+def test_text_of_the_cluster_is_escaped() -> None:
+    event = an_event("DisruptionBlocked", "Node \x1b[31mred\nline", about=NODE, first="1m")
+    snapshot = a_cluster(a_node("n1"), event)
+
+    assert 'DisruptionBlocked: "Node \\x1b[31mred\\nline"' in text(snapshot)
+    assert "\x1b" not in render_why_node_json(snapshot, why_node(snapshot, "n1"), "1")
