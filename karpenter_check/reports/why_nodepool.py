@@ -48,7 +48,7 @@ def _headed(heading: str, *texts: str, style: str = "") -> Iterator[Line]:
 
 
 def _lines(snapshot: Snapshot, answer: NodePoolAnswer, zone: tzinfo | None) -> Iterator[Line]:
-    yield from _headed("WHAT", _what(answer), _settings(answer))
+    yield from _headed("WHAT", _what(snapshot, answer), _settings(answer))
     yield from _headed("BUYS", _requirements(answer), _template(answer))
     yield from _headed("LIMITS", *_limits(answer))
     yield from _headed("USED BY", *_used_by(snapshot, answer))
@@ -67,7 +67,7 @@ def _lines(snapshot: Snapshot, answer: NodePoolAnswer, zone: tzinfo | None) -> I
             yield Line([Text(printable(clip(step.text)))], heading, " " * _INDENT)
 
 
-def _what(answer: NodePoolAnswer) -> str:
+def _what(snapshot: Snapshot, answer: NodePoolAnswer) -> str:
     nodepool = answer.nodepool
     readiness = nodepool.readiness
     if readiness is None:
@@ -78,7 +78,8 @@ def _what(answer: NodePoolAnswer) -> str:
         ready = f"not Ready ({': '.join(part for part in (readiness.reason, clip(readiness.message, _LONGEST)) if part)})"
     faults = [str(fault) for fault in answer.faults if fault.cause not in {"nodepool:not-ready", "nodepool:static"}]
     kind = f"static ({nodepool.spec.replicas} replicas)" if nodepool.static else "not static"
-    tried = "" if nodepool.static else f" (tried {answer.place} of {answer.others + 1})"
+    ranked = answer.others and snapshot.whole(Kind.NODEPOOL) and not nodepool.static
+    tried = f" (tried {answer.place} of {answer.others + 1})" if ranked else ""
     parts = [ready, *faults, clip(answer.node_class, _LONGEST), f"weight {nodepool.spec.weight}{tried}", kind]
     return f"NodePool {nodepool.name}: " + ", ".join(parts)
 
@@ -165,7 +166,7 @@ def _used_by(snapshot: Snapshot, answer: NodePoolAnswer) -> Iterator[str]:
         if not workloads:
             yield "no workloads" if snapshot.whole(Kind.NODE) and snapshot.whole(Kind.POD) else "no workloads that were seen"
         if more := workloads[_MOST:]:
-            yield f"and {len(more)} more with {plural(sum(one.pods for one in more), 'pod')}"
+            yield f"and {plural(len(more), 'more workload')} with {plural(sum(one.pods for one in more), 'pod')}"
     overhead = answer.overhead
     if isinstance(overhead, Unknown):
         yield f"DaemonSets that count against it: not known: {overhead.why}"

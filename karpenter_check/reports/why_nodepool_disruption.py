@@ -13,7 +13,7 @@ from karpenter_check.why.nodepool_disruption import Kept, ReasonAnswer
 
 _MOST = 3
 """Lines of one kind."""
-_LONGEST = 150
+_LONGEST = 200
 _LONGEST_SCHEDULE = 60
 
 

@@ -147,7 +147,7 @@ def test_workloads_come_by_what_they_ask_and_daemonsets_apart() -> None:
         "Deployment shop/e: 1 pod, 500m cpu, 128Mi memory",
         "Deployment shop/d: 1 pod, 400m cpu, 128Mi memory",
         "Deployment shop/c: 1 pod, 300m cpu, 128Mi memory",
-        "and 2 more with 2 pods",
+        "and 2 more workloads with 2 pods",
         "1 DaemonSet counts against it, 50m cpu, 64Mi memory of each node",
     ]
 
@@ -357,8 +357,11 @@ def test_without_a_time_nothing_is_said_of_the_week() -> None:
 
 def test_a_manifest_alone_is_answered_as_far_as_it_goes() -> None:
     budgets = [Budget("1"), Budget("0", "0 9 * * 1-5", duration="8h")]
-    cluster = Snapshot(ago("0s"), nodepools=(a_nodepool("web", budgets=budgets),))
+    cluster = Snapshot(ago("0s"), nodepools=(a_nodepool("web", budgets=budgets), a_nodepool("other")))
 
+    assert line(shown(cluster), "WHAT")[0] == (
+        "NodePool web: Ready, EC2NodeClass default (not seen: NodeClass is not-collected), weight 0, not static"
+    )
     assert line(shown(cluster), "NEXT 7 DAYS") == ["Empty, Underutilized, Drifted: Mon-Fri 09:00-17:00Z: 0; else 1"]
 
 
