@@ -11,7 +11,7 @@ from karpenter_check.disruption.blocker import Word
 from karpenter_check.disruption.drain import Held
 from karpenter_check.disruption.expiry import expiry, latest_end, overdue, time_to_live
 from karpenter_check.disruption.termination import Termination
-from karpenter_check.finding import Fix
+from karpenter_check.finding import Confidence, Fix
 from karpenter_check.reports.headed import INDENT, few, headed
 from karpenter_check.reports.printable import printable
 from karpenter_check.reports.story import Line, print_line
@@ -77,8 +77,14 @@ def _what(snapshot: Snapshot, answer: NodeAnswer) -> str:
     created = entry.metadata.creation_timestamp if entry else None
     if created and snapshot.taken_at != NO_TIME:
         parts.append(f"age {spoken(snapshot.taken_at - created)}")
-    parts.append(f"NodeClaim {claim.name}" + ("" if node else " without a Node") if claim else "")
+    parts.append(f"NodeClaim {claim.name}{_without(snapshot, answer)}" if claim else "")
     return ", ".join(part for part in (*parts, _readiness(snapshot, answer)) if part)
+
+
+def _without(snapshot: Snapshot, answer: NodeAnswer) -> str:
+    if answer.state.node:
+        return ""
+    return " without a Node" if snapshot.covered(Kind.NODE).sufficient else ", its Node not seen"
 
 
 def _readiness(snapshot: Snapshot, answer: NodeAnswer) -> str:
@@ -182,6 +188,8 @@ def _check(snapshot: Snapshot, answer: NodeAnswer, check: Check) -> str:
     until = check.blocker.until if check.blocker else None
     since = check.blocker.since if check.blocker and check.word in {Word.NOMINATED, Word.NOT_INITIALIZED} else None
     told = f"{check.said}, since {at(snapshot, since)}" if since else check.said
+    if check.blocker and check.blocker.confidence is Confidence.POSSIBLE and "not known" not in told:
+        told += " (possible)"
     return told + (f", until {at_and_distance(snapshot, until)}" if until else "")
 
 

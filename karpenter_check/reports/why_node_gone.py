@@ -20,7 +20,8 @@ def gone_lines(snapshot: Snapshot, gone: GoneNode) -> Iterator[Line]:
     lived = [f"first told of {at(snapshot, gone.born)}" if gone.born else "", f"its end began {at_and_distance(snapshot, gone.ended)}" if gone.ended else ""]  # fmt: skip
     there = "not there any more" if gone.seen else "not seen"
     yield from headed("WHAT", ", ".join(part for part in (*names, pool, there, *lived) if part))
-    yield from headed("WHY GONE", gone.conclusion, style="bold")
+    unsure = "" if gone.seen else "whether it is gone is not known; of its end: "
+    yield from headed("WHY GONE", unsure + gone.conclusion, style="bold")
     told = []
     for event in gone.events[:_MOST_EVENTS]:
         when = f"{at(snapshot, event.first_seen)} " if event.first_seen else ""

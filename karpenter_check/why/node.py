@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from karpenter_check.disruption.blocker import Blocker, Word
 from karpenter_check.disruption.blockers import blockers
 from karpenter_check.disruption.expiry import died_of_expiry
-from karpenter_check.disruption.state_node import StateNode
+from karpenter_check.disruption.state_node import StateNode, state_node
 from karpenter_check.disruption.termination import Termination, termination
 from karpenter_check.finding import Fix
 from karpenter_check.scheduling.nomination import Nominee, nominees
@@ -55,7 +55,9 @@ def why_node(snapshot: Snapshot, name: str) -> NodeAnswer | GoneNode:
         gone = gone_node(snapshot, kind, bare)
         if gone is None:
             raise nothing(snapshot, name, bare)
-        return gone
+        if gone.node not in snapshot.nodes_by_name:
+            return gone
+        state = state_node(snapshot, snapshot.nodes_by_name[gone.node])  # its NodeClaim alone is gone, or was not seen
     of = state.nodeclaim or state.node
     ending = termination(snapshot, of) if of else None
     return _foreign(snapshot, state, ending) if state.nodeclaim is None else _answer(snapshot, state, ending)

@@ -42,9 +42,9 @@ class Check:
 _NAMES = (
     (Word.NO_NODE, "has a Node", (Kind.NODE,)),
     (Word.NOT_INITIALIZED, "initialized", (Kind.NODE,)),
-    (Word.TERMINATING, "not deleting", ()),
+    (Word.TERMINATING, "not deleting", (Kind.NODE,)),
     (Word.NOMINATED, "nominated: no event says so", (Kind.EVENT,)),
-    (Word.DO_NOT_DISRUPT_NODE, "do-not-disrupt on it: none", ()),
+    (Word.DO_NOT_DISRUPT_NODE, "do-not-disrupt on it: none", (Kind.NODE,)),
     (Word.MISSING_LABEL, "", ()),
     (Word.NODEPOOL_NOT_FOUND, "NodePool is there", (Kind.NODEPOOL,)),
     (Word.DO_NOT_DISRUPT_POD, "do-not-disrupt on pods: none", (Kind.POD,)),
@@ -52,7 +52,7 @@ _NAMES = (
     (Word.PDB, "PDBs: none in the way", (Kind.POD, Kind.PODDISRUPTIONBUDGET)),
 )
 """In Karpenter's order: the check, what to say where it passes, and what must have been seen for that."""
-_OF_NODE = {Word.NO_NODE, Word.NOT_INITIALIZED}
+_OF_NODE = {Word.NO_NODE, Word.NOT_INITIALIZED, Word.TERMINATING, Word.DO_NOT_DISRUPT_NODE}
 _OF_PODS = {Word.DO_NOT_DISRUPT_POD, Word.MULTIPLE_PDBS, Word.PDB}
 
 

@@ -10,7 +10,7 @@ from karpenter_check.disruption.nominated import nomination_window
 from karpenter_check.disruption.state_node import StateNode
 from karpenter_check.disruption.termination import Phase, Termination
 from karpenter_check.scheduling.nomination import Nominee, Reason, obstacle
-from karpenter_check.snapshot import NodeClaim, Snapshot
+from karpenter_check.snapshot import NO_TIME, NodeClaim, Snapshot
 from karpenter_check.snapshot.clip import clip
 from karpenter_check.snapshot.duration import spoken
 from karpenter_check.why.moments import at_and_distance
@@ -19,6 +19,7 @@ from karpenter_check.why.node_said import NodeSaid
 from karpenter_check.why.node_wanted import Want
 
 _LONGEST_SAID = 100
+_WOULD = "; were it wanted, what is marked ✗ would keep it"
 
 
 def kept(
@@ -36,14 +37,13 @@ def kept(
     if begun:
         return f"it is on its way out: {begun.said}"
     if first and first.word is Word.NO_NODE and state.nodeclaim:
-        return _not_there(state.nodeclaim)
+        return _not_there(snapshot, state.nodeclaim)
     if first and first.word is Word.NOT_INITIALIZED:
         return f"Karpenter disrupts only what is initialized, and {first.said}"
     if not wanted.known:
-        return "whether Karpenter wants it gone is not known"
+        return "whether Karpenter wants it gone is not known" + (_WOULD if blocking else "")
     if not wanted.reason:
-        would = "; were it wanted, what is marked ✗ would keep it" if blocking else ""
-        return "nothing wants it gone" + would + _expires(snapshot, state)
+        return "nothing wants it gone" + (_WOULD if blocking else "") + _expires(snapshot, state)
     if first:
         return _blocked(snapshot, wanted, blocking, nominee)
     refused = next((entry for entry in said if entry.reason == "Unconsolidatable"), None)
@@ -54,12 +54,15 @@ def kept(
     return "nothing that was checked keeps it: Karpenter should take it soon; if it does not, its log says why"
 
 
-def _not_there(claim: NodeClaim) -> str:
+def _not_there(snapshot: Snapshot, claim: NodeClaim) -> str:
     """How far a NodeClaim without a Node is."""
     stages = (claim.condition(stage) for stage in ("Launched", "Registered"))
     missing = next((stage for stage in stages if stage and stage.status != "True"), None)
+    registered = claim.condition("Registered")
+    if missing is None and registered and not snapshot.settled(registered.last_transition_time):
+        return "its Node may have come after nodes were listed"
     if missing is None:
-        return "its NodeClaim has no Node, and nothing says why"
+        return "its NodeClaim has no Node any more, and nothing says why"
     why = clip(missing.message or missing.reason, _LONGEST_SAID)
     return f"its NodeClaim has no Node: {missing.type} is {missing.status}" + (f" ({why})" if why else "")
 
@@ -89,7 +92,7 @@ def _nominated(snapshot: Snapshot, nominee: Nominee) -> str:
     again = f"Karpenter sees the pod fit here again and again, and each time renews a nomination of {window}"
     if found.reason is not Reason.UNKNOWN:
         return f"{again}; it does not come, because {found.said}"
-    if not snapshot.settled(nominee.since):
+    if snapshot.taken_at != NO_TIME and not snapshot.settled(nominee.since):
         return f"Karpenter expects the pod here, since {at_and_distance(snapshot, nominee.since)}; it may be about to come"
     return f"{again}; why it does not come was not seen: {found.said}"
 
@@ -99,7 +102,8 @@ def ends(snapshot: Snapshot, ending: Termination) -> str:
     holding = [entry for entry in ending.held if entry.by and entry.turn]
     forced = f"by force from {at_and_distance(snapshot, ending.forced_end)} on" if ending.forced_end else ""
     if not ending.held or ending.phase not in {Phase.DRAINING, Phase.NOT_BEGUN, Phase.UNKNOWN}:
-        return ending.said
+        more = " (which pods it waits for was not all seen)" if ending.unseen else ""
+        return ending.said + more
     if not holding:
         return f"{ending.said}; its pods are on their way out" + (f", {forced}" if forced else "")
     first, more = holding[0], f" and {len(holding) - 1} more" if len(holding) > 1 else ""

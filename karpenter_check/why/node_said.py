@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 
 from karpenter_check.disruption.blocker import Word
 from karpenter_check.disruption.state_node import StateNode
-from karpenter_check.snapshot import NodePool, Snapshot
+from karpenter_check.snapshot import NO_TIME, NodePool, Snapshot
 from karpenter_check.snapshot.event import Event, by_karpenter
 
 REPEATED_WITHIN = timedelta(minutes=2, seconds=30)
 """Karpenter says again what still holds after 2 minutes, at its next look at the node (`events/recorder.go`)."""
+_JUST_NOW = timedelta(seconds=30)
+"""What was said again so lately can hardly have passed: Karpenter looks every 10 s."""
 _BLOCKS = {
     "does not have an associated node": Word.NO_NODE,
     "Node isn't initialized": Word.NOT_INITIALIZED,
@@ -55,11 +57,19 @@ def node_said(
     `blocking` are the blockers that are seen, in Karpenter's order, and `since` is since when the node is wanted gone.
     """
     names = {(ref.kind, ref.name) for ref in state.refs}
+    if state.nodeclaim and state.nodeclaim.status.node_name:
+        names.add(("Node", state.nodeclaim.status.node_name))
     for reason in _OF_TERMINATION if terminating else _OF_DISRUPTION:
         last = _last(snapshot, reason, names)
         if last:
             agrees, note = _judged(snapshot, last, blocking)
-            if reason == "Unconsolidatable" and since and last.last_seen and last.last_seen < since:
+            if (
+                reason == "Unconsolidatable"
+                and snapshot.taken_at != NO_TIME
+                and since
+                and last.last_seen
+                and last.last_seen < since
+            ):
                 note = "that has passed"
             yield NodeSaid("node", reason, last.message, last.times, last.last_seen, agrees, note)
     if nodepool and Word.BUDGET in blocking:
@@ -84,10 +94,12 @@ def _judged(snapshot: Snapshot, event: Event, blocking: Sequence[Word]) -> tuple
     elif event.reason != "DisruptionBlocked":
         return None, ""
     fresh = event.last_seen is not None and snapshot.taken_at - event.last_seen <= REPEATED_WITHIN
-    if word is None:
+    if word is None or snapshot.taken_at == NO_TIME:
         return None, ""
     if not fresh:
         return None, "not repeated since" if word in blocking else "that has passed"
     if word in blocking:
         return True, "agrees" if blocking[0] is word else "agrees, though another one comes first"
+    if event.times == 1 or (event.last_seen and snapshot.taken_at - event.last_seen > _JUST_NOW):
+        return None, "not seen now: it may have passed"
     return False, "does not agree: that is not seen here"

@@ -169,7 +169,8 @@ def test_what_was_not_seen_is_never_called_fine() -> None:
         ('Pod has "karpenter.sh/do-not-disrupt" annotation (Pod=shop/web)', "1m", "agrees"),
         ('Pod has "karpenter.sh/do-not-disrupt" annotation (Pod=shop/web)', "20m", "not repeated since"),
         ("Node isn't initialized", "20m", "that has passed"),
-        ("Node isn't initialized", "1m", "does not agree: that is not seen here"),
+        ("Node isn't initialized", "1m", "not seen now: it may have passed"),
+        ("Node isn't initialized", "5s", "does not agree: that is not seen here"),
     ],
 )
 def test_karpenters_own_words_are_held_against_what_is_seen(message: str, last: str, note: str) -> None:
@@ -278,6 +279,25 @@ def test_where_nodes_were_not_seen_nothing_is_called_gone() -> None:
 
     assert gone(snapshot).seen is False
     assert "node n1, not seen" in text(snapshot)
+
+
+def test_of_a_node_that_was_not_seen_its_nodeclaim_proves_nothing() -> None:
+    claim = a_nodeclaim("c1", node="n1", conditions=[condition("Consolidatable")])
+    answer = answered(a_cluster(a_nodepool(), claim, missing={Kind.NODE: Status.FORBIDDEN}), "c1")
+
+    assert (blocking(answer), unknown(answer)) == (
+        [],
+        [Word.NO_NODE, Word.TERMINATING, Word.DO_NOT_DISRUPT_NODE],
+    )
+    assert answer.kept == "whether Karpenter wants it gone is not known"
+
+
+def test_without_nodeclaims_a_node_is_found_by_what_was_nominated_to_it() -> None:
+    pod = a_pod("web", on="n1")
+    event = nominated(pod, to="c1", node="n1", first="30m")
+    snapshot = a_cluster(a_node("n1", pool=""), pod, event, missing={Kind.NODECLAIM: Status.FORBIDDEN})
+
+    assert answered(snapshot, "c1").foreign == "whether it is Karpenter's is not known: NodeClaim is forbidden"
 
 
 def test_text_of_the_cluster_is_escaped() -> None:
