@@ -16,12 +16,14 @@ _INTERRUPTIONS = (
     "SpotInterrupted", "CapacityReservationInstanceInterrupted", "InstanceStopping", "InstanceTerminating", "InstanceUnhealthy",
     "TerminatingOnInterruption",
 )  # fmt: skip
-_NEVER_HAD = ("InsufficientCapacityError", "NodeClassNotReady", "FailedConsistencyCheck")
+_NEVER_HAD = ("InsufficientCapacityError", "NodeClassNotReady")
 _DEATH = (
-    "DisruptionLaunching", "DisruptionWaitingReadiness", "DisruptionTerminating", *_INTERRUPTIONS, *_NEVER_HAD, "FailedDraining",
+    "DisruptionTerminating", *_INTERRUPTIONS, *_NEVER_HAD, "FailedDraining",
     "TerminationGracePeriodExpiring", "AwaitingVolumeDetachment", "Drained", "VolumesDetached", "Finalized", "RemovingNode",
 )  # fmt: skip
-_BIRTH = ("Launched", "Registered", "RegisteredNode", "Initialized")
+_REPLACES = ("DisruptionLaunching", "DisruptionWaitingReadiness")
+"""Said of a NodeClaim that is bought in the place of nodes that are disrupted (`disruption/queue.go`, 1.13)."""
+_BIRTH = (*_REPLACES, "Launched", "Registered", "RegisteredNode", "Initialized")
 _FORCEFUL = "Forceful Termination"
 _NEAR = timedelta(minutes=2)
 """How far the end of a life may lie from the expiry, as in `disruption.expiry`."""
@@ -41,7 +43,7 @@ class GoneNode:
     """When its end began, as far as events tell."""
     conclusion: str
     events: tuple[Event, ...]
-    """Those of its death, the first one first."""
+    """Those of its death, the first one first, and before them that it was bought to replace others."""
     evicted: tuple[Event, ...]
     """`Evicted` events of pods that other events place on it."""
     pods: tuple[Ref, ...]
@@ -60,6 +62,7 @@ def gone_node(snapshot: Snapshot, kind: str, name: str) -> GoneNode | None:
     if not own and not placed:
         return None
     death = _in_order(snapshot, (event for event in own if event.reason in _DEATH))
+    replaces = _in_order(snapshot, (event for event in own if event.reason in _REPLACES))
     evictions = (event for event in snapshot.events_by_reason.get("Evicted", ()) if event.involved_object.uid in pods)
     evicted = _in_order(snapshot, (event for event in evictions if by_karpenter(event)))
     born = earliest(event.first_seen for event in (*own, *placed) if event.reason in _BIRTH or event in placed)
@@ -67,7 +70,7 @@ def gone_node(snapshot: Snapshot, kind: str, name: str) -> GoneNode | None:
     pool = claim.rpartition("-")[0]
     pool = pool if pool in snapshot.nodepools_by_name else ""
     return GoneNode(
-        name, node, claim, pool, born, ended, _conclusion(snapshot, death, evicted, pool, born, ended), tuple(death), tuple(evicted),
+        name, node, claim, pool, born, ended, _conclusion(snapshot, death, evicted, pool, born, ended), (*replaces, *death), tuple(evicted),
         tuple(dict.fromkeys(pods.values())),
         all(certainty(snapshot, entry) is not None for entry in (Kind.NODE, Kind.NODECLAIM)),
         tuple(f"{entry}: {snapshot.covered(entry)}" for entry in (Kind.NODE, Kind.NODECLAIM, Kind.EVENT) if not snapshot.whole(entry)),
@@ -114,6 +117,10 @@ def _conclusion(
             return f"it was interrupted: {event.message or event.reason}"
         if event.reason in _NEVER_HAD:
             return f"it was given up: {event.message or event.reason}"
+    reasons = dict.fromkeys(event.message.removeprefix("Evicted pod: ") for event in evicted)
+    reasons.pop(_FORCEFUL, None)
+    if any(reasons):
+        return f"Karpenter disrupted it as {' and '.join(filter(None, reasons))}: its pods were evicted for that"
     if not death and not evicted and born and not snapshot.settled(born):
         return "nothing tells of its end: it may have come after nodes were listed"
     if not death and not evicted:
@@ -121,7 +128,10 @@ def _conclusion(
     forced = any(_FORCEFUL in event.message for event in evicted)
     told = "it was deleted, not disrupted gracefully" if forced else "it was deleted, and no event tells by whom"
     lived = ended - born if born and ended else None
-    lives = {duration(claim.spec.expire_after) for claim in snapshot.nodeclaims if claim.nodepool == pool and pool} - {None}
+    written = {claim.spec.expire_after for claim in snapshot.nodeclaims if pool and claim.nodepool == pool}
+    if pool:
+        written.add(snapshot.nodepools_by_name[pool].spec.template.spec.expire_after)
+    lives = map(duration, written)
     near = [span for span in lives if span and lived is not None and abs(lived - span) <= min(_NEAR, span / 10)]
     if near and lived is not None:
         lives_for = f"it lived {spoken(lived)}, and nodes of {pool} have expireAfter {spoken(near[0])}"

@@ -21,6 +21,7 @@ from tests.build import (
     a_nodeclaim,
     a_nodepool,
     a_pod,
+    about,
     ago,
     an_event,
     nominated,
@@ -259,6 +260,27 @@ def test_a_node_that_is_gone_tells_what_ended_it() -> None:
         "Karpenter disrupted it as Drifted",
         ["DisruptionTerminating", "RemovingNode"],
     )
+
+
+def test_a_node_that_replaced_others_was_born_so_and_did_not_die_of_it() -> None:
+    claim = InvolvedObject("NodeClaim", name="default-abcde")
+    answer = gone(
+        a_cluster(a_nodepool(), an_event("DisruptionLaunching", "Launching NodeClaim: Drifted", about=claim, first="20m")),
+        "default-abcde",
+    )
+
+    assert (answer.born, answer.ended, answer.nodepool) == (ago("20m"), None, "default")
+    assert answer.conclusion == "nothing tells of its end: events are kept for an hour, and not every end leaves one"
+
+
+def test_the_reason_of_its_pods_evictions_is_the_nodes() -> None:
+    pod = a_pod("web", on="n2")
+    events = [
+        an_event("Scheduled", "Successfully assigned shop/web to n1", about=about(pod), first="50m", component="default-scheduler"),
+        an_event("Evicted", "Evicted pod: Underutilized", about=about(pod), first="10m"),
+    ]
+
+    assert gone(a_cluster(a_node("n2"), pod, *events)).conclusion == "Karpenter disrupted it as Underutilized: its pods were evicted for that"  # fmt: skip
 
 
 def test_an_interruption_is_told() -> None:
