@@ -12,7 +12,7 @@ from karpenter_check.finding import Fix
 from karpenter_check.scheduling.nomination import Nominee, nominees
 from karpenter_check.snapshot import Kind, NodePool, Snapshot, Status
 from karpenter_check.why.node_advice import steps, ways_to_end
-from karpenter_check.why.node_checks import Check, Mark, checks
+from karpenter_check.why.node_checks import Check, Mark, checks, unasked
 from karpenter_check.why.node_gone import GoneNode, gone_node
 from karpenter_check.why.node_kept import ends, kept
 from karpenter_check.why.node_runs import Runs, runs_on
@@ -81,7 +81,9 @@ def _answer(snapshot: Snapshot, state: StateNode, ending: Termination | None) ->
     blocking = [check.blocker for check in asked if check.mark is Mark.BLOCKS and check.blocker]
     nominee = _nominee(snapshot, blocking)
     words = [Word.TERMINATING] if ending else [blocker.word for blocker in blocking]
-    said = tuple(node_said(snapshot, state, pool, words, since=wanted.since if wanted else None, terminating=ending is not None))
+    silent = unasked(state, wanted.reason, asked) if wanted else {}
+    since = wanted.since if wanted else None
+    said = tuple(node_said(snapshot, state, pool, words, unasked=silent, since=since, terminating=ending is not None))
     expired = bool(ending and state.nodeclaim and died_of_expiry(snapshot, state.nodeclaim))
     if ending:
         why, fix = ends(snapshot, ending), ways_to_end(ending)

@@ -3,7 +3,7 @@
 Source: `disruption/types.go:NewCandidate`, `state/statenode.go:ValidateNodeDisruptable` (1.13); the blockers are `disruption.blockers`'.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -64,7 +64,7 @@ def checks(snapshot: Snapshot, state: StateNode, nodepool: NodePool | None, reas
     of, claim = state.node or state.nodeclaim, state.nodeclaim
     if of is None or claim is None:
         return ()
-    waived = reason == DRIFTED and claim.termination_grace_period is not None
+    waived = _waived(state, reason)
     found = blockers(snapshot, of, eventual=reason == DRIFTED)
     answers: list[Check] = []
     for word, passes, needs in _NAMES:
@@ -84,6 +84,24 @@ def checks(snapshot: Snapshot, state: StateNode, nodepool: NodePool | None, reas
         said = "whether its pods would find another place: only Karpenter's own simulation tells"
         answers.append(Check(Word.PODS_WOULD_NOT_SCHEDULE, Mark.UNKNOWN, said))
     return tuple(answers)
+
+
+def _waived(state: StateNode, reason: str) -> bool:
+    """Whether neither pods nor PodDisruptionBudgets keep it: drift with a terminationGracePeriod (`EventualDisruptionClass`)."""
+    return reason == DRIFTED and state.nodeclaim is not None and state.nodeclaim.termination_grace_period is not None
+
+
+def unasked(state: StateNode, reason: str, asked: Sequence[Check]) -> Mapping[Word, str]:
+    """Blockers that may be there, though no check says so, and why.
+
+    Karpenter goes on saying that pods keep a node from consolidation where its drift asks none of them (`NewCandidate`).
+    """
+    if _waived(state, reason):
+        return dict.fromkeys(_OF_PODS, "that keeps it from consolidation, not from drift")
+    words = {check.word for check in asked if check.mark is Mark.UNKNOWN}
+    if Word.PDB in words:
+        words.add(Word.MULTIPLE_PDBS)
+    return dict.fromkeys(words, "what it speaks of was not seen here")
 
 
 def _cannot_be_asked(state: StateNode, word: Word) -> bool:

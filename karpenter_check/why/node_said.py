@@ -1,6 +1,6 @@
 """Karpenter's own last words of a node, and whether they agree with what is seen."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -49,12 +49,14 @@ def node_said(
     nodepool: NodePool | None,
     blocking: Sequence[Word],
     *,
+    unasked: Mapping[Word, str],
     since: datetime | None,
     terminating: bool,
 ) -> Iterator[NodeSaid]:
     """What it said last with each reason.
 
-    `blocking` are the blockers that are seen, in Karpenter's order, and `since` is since when the node is wanted gone.
+    `blocking` are the blockers that are seen, in Karpenter's order, `unasked` those that were not looked for, with why, and `since` is
+    since when the node is wanted gone.
     """
     names = {(ref.kind, ref.name) for ref in state.refs}
     if state.nodeclaim and state.nodeclaim.status.node_name:
@@ -62,7 +64,7 @@ def node_said(
     for reason in _OF_TERMINATION if terminating else _OF_DISRUPTION:
         last = _last(snapshot, reason, names)
         if last:
-            agrees, note = _judged(snapshot, last, blocking)
+            agrees, note = _judged(snapshot, last, blocking, unasked)
             if (
                 reason == "Unconsolidatable"
                 and snapshot.taken_at != NO_TIME
@@ -87,7 +89,7 @@ def _last(snapshot: Snapshot, reason: str, names: set[tuple[str, str]]) -> Event
     return max(found, key=lambda event: (event.last_seen or snapshot.taken_at, event.times, event.message), default=None)
 
 
-def _judged(snapshot: Snapshot, event: Event, blocking: Sequence[Word]) -> tuple[bool | None, str]:
+def _judged(snapshot: Snapshot, event: Event, blocking: Sequence[Word], unasked: Mapping[Word, str]) -> tuple[bool | None, str]:
     word = next((word for begin, word in _BLOCKS.items() if begin in event.message), None)
     if event.reason == "FailedDraining":
         word = Word.TERMINATING
@@ -100,6 +102,8 @@ def _judged(snapshot: Snapshot, event: Event, blocking: Sequence[Word]) -> tuple
         return None, "not repeated since" if word in blocking else "that has passed"
     if word in blocking:
         return True, "agrees" if blocking[0] is word else "agrees, though another one comes first"
+    if word in unasked:
+        return None, unasked[word]
     if event.times == 1 or (event.last_seen and snapshot.taken_at - event.last_seen > _JUST_NOW):
         return None, "not seen now: it may have passed"
     return False, "does not agree: that is not seen here"

@@ -187,6 +187,36 @@ def test_karpenters_own_words_are_held_against_what_is_seen(message: str, last: 
     assert [(said.reason, said.times, said.note) for said in answer.said] == [("DisruptionBlocked", 3, note)]
 
 
+def test_what_keeps_a_drifted_node_from_consolidation_alone_contradicts_nothing() -> None:
+    answer = answered(
+        a_cluster(
+            a_node("n1"),
+            a_nodeclaim(node="n1", conditions=[condition("Drifted", "NodePoolDrifted")], termination_grace_period="1h"),
+            a_pod("web", on="n1", do_not_disrupt="true"),
+            an_event(
+                "DisruptionBlocked", 'Pod has "karpenter.sh/do-not-disrupt" annotation', about=NODE, first="9m", last="5s", times=5
+            ),
+        )
+    )
+
+    assert [(said.agrees, said.note) for said in answer.said] == [(None, "that keeps it from consolidation, not from drift")]
+
+
+@pytest.mark.parametrize("message", ["Pdb prevents pod evictions", "Eviction does not support multiple PDBs"])
+def test_karpenters_word_of_what_was_not_seen_contradicts_nothing(message: str) -> None:
+    answer = answered(
+        a_cluster(
+            a_node("n1"),
+            a_nodeclaim(node="n1", conditions=[condition("Consolidatable")]),
+            a_pod("web", on="n1"),
+            an_event("DisruptionBlocked", message, about=NODE, first="9m", last="5s", times=5),
+            missing={Kind.PODDISRUPTIONBUDGET: Status.FORBIDDEN},
+        )
+    )
+
+    assert [(said.agrees, said.note) for said in answer.said] == [(None, "what it speaks of was not seen here")]
+
+
 def test_a_node_that_karpenter_found_nothing_better_for_says_so() -> None:
     answer = answered(
         a_cluster(
