@@ -43,22 +43,30 @@ def is_empty(snapshot: Snapshot, node: Node) -> bool:
 
 
 def wanted_gone(snapshot: Snapshot, node: Node, nodeclaim: NodeClaim, nodepool: NodePool) -> Wanted | None:
-    """Why Karpenter's graceful disruption wants the node gone, or None if it does not.
+    """Why Karpenter's graceful disruption wants the node gone, drift first, or None if it does not."""
+    return next(iter(ways_out(snapshot, node, nodeclaim, nodepool)), None)
+
+
+def ways_out(snapshot: Snapshot, node: Node, nodeclaim: NodeClaim, nodepool: NodePool) -> tuple[Wanted, ...]:
+    """Every reason for which graceful disruption wants the node gone: a drifted node that a budget keeps may still go as an empty one.
 
     Sources: `disruption/drift.go`, `disruption/emptiness.go`, `disruption/consolidation.go` (`ShouldDisrupt`, 1.13).
     """
     if not node.initialized or nodeclaim.metadata.deletion_timestamp or node.metadata.deletion_timestamp:
-        return None
-    if drifted := drift(nodeclaim):
-        return Wanted(DRIFTED, drifted.last_transition_time, f"Drifted: {drifted.reason}")
+        return ()
+    drifted, consolidated = drift(nodeclaim), _consolidated(snapshot, node, nodeclaim, nodepool)
+    found = (Wanted(DRIFTED, drifted.last_transition_time, f"Drifted: {drifted.reason}") if drifted else None, consolidated)
+    return tuple(wanted for wanted in found if wanted)
+
+
+def _consolidated(snapshot: Snapshot, node: Node, nodeclaim: NodeClaim, nodepool: NodePool) -> Wanted | None:
     consolidatable = nodeclaim.condition("Consolidatable")
     disruption = nodepool.spec.disruption
     if not consolidatable or consolidatable.status != "True" or nodepool.static or disruption.consolidate_after == "Never":
         return None
     policy = disruption.consolidation_policy or "WhenEmptyOrUnderutilized"
-    settings = f"{policy}, consolidateAfter {disruption.consolidate_after or '0s'}"
-    if is_empty(snapshot, node):
-        return Wanted(EMPTY, consolidatable.last_transition_time, f"Consolidatable ({settings})")
-    if policy == "WhenEmpty":
+    reason = EMPTY if is_empty(snapshot, node) else UNDERUTILIZED
+    if reason == UNDERUTILIZED and policy == "WhenEmpty":
         return None
-    return Wanted(UNDERUTILIZED, consolidatable.last_transition_time, f"Consolidatable ({settings})")
+    because = f"Consolidatable ({policy}, consolidateAfter {disruption.consolidate_after or '0s'})"
+    return Wanted(reason, consolidatable.last_transition_time, because)

@@ -1,7 +1,7 @@
 """Why is this node still here, or why is it gone?"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from karpenter_check.disruption.blocker import Blocker, Word
 from karpenter_check.disruption.blockers import blockers
@@ -18,7 +18,7 @@ from karpenter_check.why.node_kept import ends, kept
 from karpenter_check.why.node_runs import Runs, runs_on
 from karpenter_check.why.node_said import NodeSaid, node_said
 from karpenter_check.why.node_subject import kind_and_name, node_meant, nothing
-from karpenter_check.why.node_wanted import Want, want
+from karpenter_check.why.node_wanted import Want, wants
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,7 @@ def _foreign(snapshot: Snapshot, state: StateNode, ending: Termination | None) -
 
 def _answer(snapshot: Snapshot, state: StateNode, ending: Termination | None) -> NodeAnswer:
     pool = snapshot.nodepools_by_name.get(state.labels.get("karpenter.sh/nodepool", ""))
-    wanted = None if ending else want(snapshot, state, pool)
-    asked = checks(snapshot, state, pool, wanted.reason) if wanted else ()
+    wanted, asked = (None, ()) if ending else _freest(snapshot, state, pool)
     blocking = [check.blocker for check in asked if check.mark is Mark.BLOCKS and check.blocker]
     nominee = _nominee(snapshot, blocking)
     words = [Word.TERMINATING] if ending else [blocker.word for blocker in blocking]
@@ -94,6 +93,14 @@ def _answer(snapshot: Snapshot, state: StateNode, ending: Termination | None) ->
     return NodeAnswer(
         state, pool, "", runs_on(snapshot, state), wanted, asked, ending, expired, nominee, why, said, fix, _unseen(snapshot)
     )
+
+
+def _freest(snapshot: Snapshot, state: StateNode, pool: NodePool | None) -> tuple[Want, tuple[Check, ...]]:
+    """Why it is wanted gone, and the checks of the reason that nothing keeps it from; of the first one where each is kept."""
+    ways = [(want, checks(snapshot, state, pool, want.reason)) for want in wants(snapshot, state, pool)]
+    free = (way for way in ways if not any(check.mark is Mark.BLOCKS for check in way[1]))
+    first, (chosen, asked) = ways[0][0], next(free, ways[0])
+    return (chosen if chosen is first else replace(chosen, said=f"{first.said}; also {chosen.said}")), asked
 
 
 def _nominee(snapshot: Snapshot, blocking: Sequence[Blocker]) -> Nominee | None:

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from karpenter_check.disruption.blocker import certainty
-from karpenter_check.disruption.candidate import EMPTY, UNDERUTILIZED, is_empty, wanted_gone
+from karpenter_check.disruption.candidate import EMPTY, UNDERUTILIZED, Wanted, is_empty, ways_out
 from karpenter_check.disruption.state_node import StateNode
 from karpenter_check.disruption.timing import Stage, consolidation
 from karpenter_check.finding import Confidence
-from karpenter_check.snapshot import Kind, NodeClaim, NodePool, Snapshot
+from karpenter_check.snapshot import Kind, Node, NodeClaim, NodePool, Snapshot
 from karpenter_check.why.moments import at, at_and_distance
 
 
@@ -25,8 +25,16 @@ class Want:
     known: bool = True
 
 
-def want(snapshot: Snapshot, state: StateNode, nodepool: NodePool | None) -> Want:
-    """Why a node that nobody deletes should go, or why not."""
+def wants(snapshot: Snapshot, state: StateNode, nodepool: NodePool | None) -> tuple[Want, ...]:
+    """Why a node that nobody deletes should go, one or two reasons, or why not."""
+    if state.nodeclaim is None or state.node is None or nodepool is None or not state.node.initialized:
+        return (_cannot(snapshot, state, nodepool),)
+    ways = ways_out(snapshot, state.node, state.nodeclaim, nodepool)
+    found = [_wanted(snapshot, state.node, way) for way in ways] or [_not_wanted(snapshot, nodepool, state.nodeclaim)]
+    return tuple(want for want in found if want.known) or (found[0],)
+
+
+def _cannot(snapshot: Snapshot, state: StateNode, nodepool: NodePool | None) -> Want:
     node, claim = state.node, state.nodeclaim
     if claim is None or node is None:
         if certainty(snapshot, Kind.NODE) is None:
@@ -36,11 +44,10 @@ def want(snapshot: Snapshot, state: StateNode, nodepool: NodePool | None) -> Wan
         if certainty(snapshot, Kind.NODEPOOL):
             return Want("", "no: its NodePool is not there, and Karpenter disrupts gracefully only what has one")
         return Want("", f"not known: NodePool is {snapshot.covered(Kind.NODEPOOL)}", known=False)
-    if not node.initialized:
-        return Want("", "no: Karpenter disrupts no node that is not initialized")
-    wanted = wanted_gone(snapshot, node, claim, nodepool)
-    if wanted is None:
-        return _not_wanted(snapshot, nodepool, claim)
+    return Want("", "no: Karpenter disrupts no node that is not initialized")
+
+
+def _wanted(snapshot: Snapshot, node: Node, wanted: Wanted) -> Want:
     if wanted.reason in {EMPTY, UNDERUTILIZED} and certainty(snapshot, Kind.POD) is None and is_empty(snapshot, node):
         return Want("", f"not known: Pod is {snapshot.covered(Kind.POD)}, so it may be empty or not; {wanted.because}", known=False)
     since = f" since {at_and_distance(snapshot, wanted.since)}" if wanted.since else ""

@@ -9,7 +9,7 @@ from karpenter_check.disruption.blocker import Word
 from karpenter_check.disruption.blockers import blockers
 from karpenter_check.disruption.budget import UnreadableBudget, entries, schedule_of, value
 from karpenter_check.disruption.budgets import Unreadable
-from karpenter_check.disruption.candidate import DRIFTED, EMPTY, UNDERUTILIZED, wanted_gone
+from karpenter_check.disruption.candidate import DRIFTED, EMPTY, UNDERUTILIZED, ways_out
 from karpenter_check.disruption.openings import WEEK, Window, next_opening, windows
 from karpenter_check.snapshot import NO_TIME, Kind, Node, NodeClaim, NodePool, Snapshot
 
@@ -101,11 +101,14 @@ def kept_nodes(snapshot: Snapshot, nodepool: NodePool, reasons: tuple[ReasonAnsw
     by_reason = {answer.reason: answer for answer in reasons}
     found: dict[tuple[str, Word | None], Kept] = {}
     for node, claim in _members(snapshot, nodepool):
-        wanted = wanted_gone(snapshot, node, claim, nodepool)
-        if wanted is None:
+        ways = []
+        for wanted in ways_out(snapshot, node, claim, nodepool):
+            reason = CONSOLIDATION if wanted.reason == EMPTY and not snapshot.whole(Kind.POD) else wanted.reason
+            ways.append((reason, *_first(snapshot, node, by_reason.get(reason), eventual=reason == DRIFTED)))
+        if not ways:
             continue
-        reason = CONSOLIDATION if wanted.reason == EMPTY and not snapshot.whole(Kind.POD) else wanted.reason
-        word, said = _first(snapshot, node, by_reason.get(reason), eventual=reason == DRIFTED)
+        # what keeps it from one way out need not keep it from the other
+        reason, word, said = min(ways, key=lambda way: (way[1] is not None, way[1] is not Word.UNKNOWN))
         before = found.get((reason, word))
         found[reason, word] = Kept(reason, word, before.said if before else said, (*(before.nodes if before else ()), node.name))
     return tuple(sorted(found.values(), key=lambda kept: (-len(kept.nodes), kept.reason, kept.word or "")))

@@ -132,6 +132,23 @@ def test_drift_with_a_grace_period_does_not_ask_the_pods() -> None:
     assert "drift does not ask them (terminationGracePeriod 1h)" in " ".join(check.said for check in answer.checks)
 
 
+def test_a_drifted_node_that_a_budget_keeps_may_still_go_as_an_empty_one() -> None:
+    answer = answered(
+        a_cluster(
+            a_nodepool(budgets=[Budget("0", reasons=("Drifted",))]),
+            a_node("n1"),
+            a_nodeclaim(node="n1", conditions=[condition("Drifted", "NodePoolDrifted"), condition("Consolidatable")]),
+        )
+    )
+
+    assert answer.wanted is not None
+    assert (answer.wanted.reason, blocking(answer)) == ("Empty", [])
+    assert answer.wanted.said == (
+        "gone, as Drifted: NodePoolDrifted since 11:50:00Z (10m ago); also gone, as Empty: Consolidatable since 11:50:00Z (10m ago) "
+        "(WhenEmptyOrUnderutilized, consolidateAfter 1m)"
+    )
+
+
 def test_a_budget_with_a_schedule_says_when_it_opens() -> None:
     closed = Budget("0", schedule="0 9 * * *", duration="8h")
     snapshot = a_cluster(

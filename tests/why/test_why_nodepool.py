@@ -280,6 +280,14 @@ def test_static_nodepools_only_drift() -> None:
     ]
 
 
+def test_a_drifted_node_that_a_budget_keeps_may_still_go_as_an_empty_one() -> None:
+    conditions = [Condition("Drifted", "True", "NodePoolDrifted"), Condition("Consolidatable", "True")]
+    nodepool = a_nodepool("web", budgets=[Budget("0", reasons=("Drifted",))])
+    cluster = a_cluster(nodepool, a_node("n1", pool="web"), a_nodeclaim(node="n1", pool="web", conditions=conditions))
+
+    assert why_nodepool(cluster, "web").kept == (Kept("Empty", None, "", ("n1",)),)
+
+
 def test_what_wants_to_go_is_told_with_the_first_thing_that_keeps_it() -> None:
     web = a_deployment("web", labels={"app": "web"})
     cluster = a_cluster(
