@@ -86,9 +86,14 @@ def _time(written: str) -> datetime | None:
 
 
 def latest_end(snapshot: Snapshot, nodeclaim: NodeClaim) -> datetime | None:
-    """When the claim's pods go by force at the latest: its forced end, or that of its expiry. None where nothing sets an end."""
+    """When the claim's pods go by force at the latest: its forced end, or that of its expiry.
+
+    None where nothing sets an end, nor of one that is overdue: its end is counted from a deletion that did not come.
+    """
     if nodeclaim.metadata.deletion_timestamp:
         return forced_end(nodeclaim)
+    if overdue(snapshot, nodeclaim) is not None:
+        return None
     return _after(expiry(snapshot, nodeclaim), nodeclaim.termination_grace_period)
 
 

@@ -18,7 +18,7 @@ from karpenter_check.reports.story import Line, print_line
 from karpenter_check.reports.why_node_gone import gone_lines
 from karpenter_check.reports.why_node_json import render_why_node_json
 from karpenter_check.scheduling.room import room_on
-from karpenter_check.snapshot import NO_TIME, Kind, Snapshot
+from karpenter_check.snapshot import NO_TIME, Kind, NodeClaim, Snapshot
 from karpenter_check.snapshot.clip import clip
 from karpenter_check.snapshot.duration import spoken
 from karpenter_check.snapshot.quantity import shown
@@ -103,7 +103,7 @@ def _ends(snapshot: Snapshot, answer: NodeAnswer) -> str:
     claim = answer.state.nodeclaim
     if claim is None:
         return ""
-    due, lives, grace = expiry(snapshot, claim), time_to_live(snapshot, claim), claim.termination_grace_period
+    due, lives = expiry(snapshot, claim), time_to_live(snapshot, claim)
     written = claim.spec.expire_after or (spoken(lives) if lives else "")
     if late := overdue(snapshot, claim):
         ends = f"should have expired {spoken(late)} ago (expireAfter {written}), and nobody deleted it"
@@ -119,13 +119,24 @@ def _ends(snapshot: Snapshot, answer: NodeAnswer) -> str:
         ends = "never expires"
     else:
         ends = "whether it expires is not known: its NodePool was not seen"
-    end = latest_end(snapshot, claim)
-    if grace is None and end is None:
-        return f"{ends}; forced end: none (no terminationGracePeriod)"
+    return f"{ends}; {_forced_end(snapshot, answer, claim)}"
+
+
+def _forced_end(snapshot: Snapshot, answer: NodeAnswer, claim: NodeClaim) -> str:
+    """When its pods go by force; of one that nobody deletes as late as its expiry allows."""
+    end, grace = latest_end(snapshot, claim), claim.spec.termination_grace_period
+    known = claim.termination_grace_period is not None
+    if answer.termination:
+        written = claim.metadata.annotations.termination_timestamp
+        if end is None and written:
+            return f'forced end: none (its annotation karpenter.sh/nodeclaim-termination-timestamp "{clip(written)}" is no time)'
+        by = f"terminationGracePeriod {grace}" if known else "by its annotation karpenter.sh/nodeclaim-termination-timestamp"
+        return f"forced end: {at_and_distance(snapshot, end)} ({by})" if end else "forced end: none (no terminationGracePeriod)"
+    if not known:
+        return "forced end: none (no terminationGracePeriod)"
     if end is None:
-        return f"{ends}; forced end: terminationGracePeriod {claim.spec.termination_grace_period} after its deletion"
-    kind = "forced end" if answer.termination else "forced end at the latest"
-    return f"{ends}; {kind}: {at_and_distance(snapshot, end)} (terminationGracePeriod {claim.spec.termination_grace_period})"
+        return f"forced end: terminationGracePeriod {grace} after its deletion"
+    return f"forced end at the latest: {at_and_distance(snapshot, end)} (terminationGracePeriod {grace})"
 
 
 def _runs(snapshot: Snapshot, answer: NodeAnswer) -> str:

@@ -82,6 +82,8 @@ def checks(snapshot: Snapshot, state: StateNode, nodepool: NodePool | None, reas
         answers += _budgets(snapshot, nodepool, (reason,) if reason else (DRIFTED, EMPTY, UNDERUTILIZED))
     if state.node and reason in {DRIFTED, UNDERUTILIZED}:
         said = "whether its pods would find another place: only Karpenter's own simulation tells"
+        if nodepool and nodepool.static:  # `disruption/staticdrift.go` simulates nothing
+            said = "whether its replacement may be made first: not above limits.nodes, nor while there are more nodes than replicas"
         answers.append(Check(Word.PODS_WOULD_NOT_SCHEDULE, Mark.UNKNOWN, said))
     return tuple(answers)
 

@@ -4,7 +4,7 @@ import pytest
 
 from karpenter_check.disruption.blocker import Word
 from karpenter_check.reports.why_node import render_why_node, render_why_node_json
-from karpenter_check.snapshot import Kind, Snapshot, Status, Version
+from karpenter_check.snapshot import Kind, NodeClaim, Snapshot, Status, Version
 from karpenter_check.snapshot.event import InvolvedObject
 from karpenter_check.snapshot.metadata import Condition
 from karpenter_check.snapshot.nodepool import Budget
@@ -275,6 +275,35 @@ def test_a_terminating_node_tells_what_holds_it_and_its_forced_end() -> None:
         'it drains, and shop/web does not leave (karpenter.sh/do-not-disrupt: "true"); by force from 12:50:00Z (in 50m) on'
     )
     assert "PHASE     it is being drained, since 11:51:00Z (9m ago)" in text(snapshot)
+
+
+@pytest.mark.parametrize(
+    ("claim", "told"),
+    [
+        (
+            a_nodeclaim(deleted="10m", termination_grace_period="", forced_end="5m"),
+            "forced end: 11:55:00Z (5m ago) (by its annotation karpenter.sh/nodeclaim-termination-timestamp)",
+        ),
+        (a_nodeclaim(deleted="10m", termination_grace_period=""), "forced end: none (no terminationGracePeriod)"),
+        (
+            a_nodeclaim(age="5h", expire_after="1h", termination_grace_period="1h"),
+            "should have expired 4h ago (expireAfter 1h), and nobody deleted it; forced end: terminationGracePeriod 1h after its deletion",
+        ),
+    ],
+)
+def test_a_forced_end_says_what_sets_it(claim: NodeClaim, told: str) -> None:
+    (ends,) = [line for line in text(a_cluster(a_nodepool(), a_node("n1"), claim)).splitlines() if line.startswith("ENDS")]
+
+    assert ends.endswith(told)
+
+
+def test_a_static_nodepool_makes_the_replacement_of_a_drifted_node_first() -> None:
+    claim = a_nodeclaim(node="n1", conditions=[condition("Drifted", "NodePoolDrifted")])
+    answer = answered(a_cluster(a_nodepool(replicas=1), a_node("n1"), claim))
+
+    assert [check.said for check in answer.checks if check.mark is Mark.UNKNOWN] == [
+        "whether its replacement may be made first: not above limits.nodes, nor while there are more nodes than replicas"
+    ]
 
 
 def test_a_node_that_is_not_karpenters_is_told_so_briefly() -> None:
