@@ -45,16 +45,19 @@ def _of(snapshot: Snapshot, state: StateNode, blocker: Blocker, nominee: Nominee
             where = shlex.quote(blocker.objects[0].namespace)
             yield Fix("fix", f"kubectl get poddisruptionbudget -n {where} {names}", "leave one of them that matches these pods")
         case Word.PDB if blocker.objects:
-            text = "let it allow one disruption at least: more replicas, or maxUnavailable 1"
+            text = "let it allow one disruption at least: maxUnavailable 1, or more replicas than a minAvailable that is a number"
             text = (
                 text
                 if blocker.lasts is Lasts.FOR_EVER
                 else "see why its pods are not all healthy; it may allow one again by itself"
             )
             yield Fix("fix", _command("describe", blocker.objects[0]), text)
-        case Word.BUDGET if state.nodeclaim:
+        case Word.BUDGET if blocker.objects:
+            wait = "change its spec.disruption.budgets, which never let it go as they are"
+            if blocker.lasts is not Lasts.FOR_EVER:
+                wait = "change its spec.disruption.budgets, or wait for them"
             risk = "a NodeClaim that is deleted by hand is drained without asking budgets"
-            yield Fix("fix", text="wait for the budget, or change it in the NodePool", risk=risk)
+            yield Fix("fix", _command("edit", blocker.objects[0]), wait, risk)
         case Word.MISSING_LABEL | Word.NODEPOOL_NOT_FOUND if state.nodeclaim:
             risk = "it is drained, and not replaced by its NodePool"
             yield Fix("fix", f"kubectl delete nodeclaim {shlex.quote(state.nodeclaim.name)}", risk=risk)

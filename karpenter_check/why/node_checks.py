@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from karpenter_check.disruption.allowance import Remaining, Unknown, remaining
-from karpenter_check.disruption.blocker import Blocker, Word, certainty
+from karpenter_check.disruption.blocker import Blocker, Lasts, Word, certainty
 from karpenter_check.disruption.blockers import blockers
 from karpenter_check.disruption.candidate import DRIFTED, EMPTY, UNDERUTILIZED
 from karpenter_check.disruption.nominated import anybody_waits
@@ -132,8 +132,21 @@ def _budgets(snapshot: Snapshot, nodepool: NodePool, reasons: Sequence[str]) -> 
     for (mark, said), of in answers.items():
         whom = "" if len(of) == len(reasons) > 1 else f" for {' and '.join(of)}"
         told = f"budget{whom}{said}"
-        blocker = Blocker(Word.BUDGET, told, (Ref("NodePool", nodepool.name, "karpenter.sh/v1"),)) if mark is Mark.BLOCKS else None
+        blocker = _budget_blocker(snapshot, nodepool, of[0], told) if mark is Mark.BLOCKS else None
         yield Check(Word.BUDGET, mark, told, blocker)
+
+
+def _budget_blocker(snapshot: Snapshot, nodepool: NodePool, reason: str, told: str) -> Blocker:
+    """It lasts for ever where every deciding budget holds at any hour and allows nothing, or cannot be read."""
+    left = remaining(snapshot, nodepool, reason)
+    closed = isinstance(left, Remaining) and not left.allowance.allowed
+    endless = closed and isinstance(left, Remaining) and (left.allowance.unreadable or _at_any_hour(left))
+    ref = Ref("NodePool", nodepool.name, "karpenter.sh/v1")
+    return Blocker(Word.BUDGET, told, (ref,), lasts=Lasts.FOR_EVER if endless else Lasts.MAY_END)
+
+
+def _at_any_hour(left: Remaining) -> bool:
+    return any(not entry.budget.schedule for entry in left.allowance.deciding)
 
 
 def _budget(snapshot: Snapshot, nodepool: NodePool, reason: str) -> tuple[Mark, str]:
@@ -154,7 +167,7 @@ def _budget(snapshot: Snapshot, nodepool: NodePool, reason: str) -> tuple[Mark, 
         more = f", and {len(left.disrupting) - 1} more" if len(left.disrupting) > 1 else ""
         sure = "" if left.left_at_most == 0 else "probably "
         return Mark.BLOCKS, f": {sure}used up: {allowed} at once ({paths}), used by {using.node} ({using.why}){more}"
-    if all(not entry.budget.schedule for entry in left.allowance.deciding):
+    if _at_any_hour(left):
         return Mark.BLOCKS, f": 0 of {left.total} may go, at any hour ({paths})"
     return Mark.BLOCKS, f": 0 of {left.total} may go now ({paths}); {_opening(snapshot, nodepool, reason, left)}"
 

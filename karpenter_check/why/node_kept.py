@@ -48,7 +48,7 @@ def kept(
         return _blocked(snapshot, wanted, blocking, nominee)
     refused = next((entry for entry in said if entry.reason == "Unconsolidatable"), None)
     if wanted.reason == UNDERUTILIZED and refused and refused.last and wanted.since and refused.last >= wanted.since:
-        return f"Karpenter looked at it and found nothing better for its pods: {clip(refused.message, _LONGEST_SAID)}"
+        return f"Karpenter looked at it and left it: {clip(refused.message, _LONGEST_SAID)}"
     if any(check.mark is Mark.UNKNOWN for check in asked):
         return "nothing that was seen keeps it; what is marked ? could"
     return "nothing that was checked keeps it: Karpenter should take it soon; if it does not, its log says why"

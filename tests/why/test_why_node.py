@@ -158,6 +158,25 @@ def test_a_budget_with_a_schedule_says_when_it_opens() -> None:
     assert "✗ budget for Empty: 0 of 1 may go now (spec.disruption.budgets[0]); opens 17:00:00Z (in 5h)" in text(snapshot)
 
 
+@pytest.mark.parametrize(
+    ("budget", "todo"),
+    [
+        (Budget("0"), "change its spec.disruption.budgets, which never let it go as they are"),
+        (Budget("0", schedule="0 9 * * *", duration="8h"), "change its spec.disruption.budgets, or wait for them"),
+        (
+            Budget("1", schedule="0 25 * * *", duration="8h"),
+            "change its spec.disruption.budgets, which never let it go as they are",
+        ),
+    ],
+)
+def test_nobody_is_told_to_wait_for_a_budget_that_never_opens(budget: Budget, todo: str) -> None:
+    snapshot = a_cluster(
+        a_nodepool(budgets=[budget]), a_node("n1"), a_nodeclaim(node="n1", conditions=[condition("Consolidatable")])
+    )
+
+    assert [(step.command, step.text) for step in answered(snapshot).fix] == [("kubectl edit nodepool default", todo)]
+
+
 def test_a_budget_that_is_used_up_names_who_uses_it() -> None:
     snapshot = a_cluster(
         a_nodepool(budgets=[Budget("1")]),
@@ -234,7 +253,7 @@ def test_karpenters_word_of_what_was_not_seen_contradicts_nothing(message: str) 
     assert [(said.agrees, said.note) for said in answer.said] == [(None, "what it speaks of was not seen here")]
 
 
-def test_a_node_that_karpenter_found_nothing_better_for_says_so() -> None:
+def test_a_node_that_karpenter_looked_at_and_left_says_so() -> None:
     answer = answered(
         a_cluster(
             a_node("n1"),
@@ -244,7 +263,7 @@ def test_a_node_that_karpenter_found_nothing_better_for_says_so() -> None:
         )
     )
 
-    assert answer.kept == "Karpenter looked at it and found nothing better for its pods: Can't replace with a cheaper node"
+    assert answer.kept == "Karpenter looked at it and left it: Can't replace with a cheaper node"
 
 
 def test_what_runs_is_told_with_its_share() -> None:
