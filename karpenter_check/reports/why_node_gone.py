@@ -16,6 +16,10 @@ _MOST_EVENTS = 8
 def gone_lines(snapshot: Snapshot, gone: GoneNode) -> Iterator[Line]:
     """Which node it was, what ended it, and the events that tell it."""
     names = [f"node {gone.node}" if gone.node else "", f"NodeClaim {gone.nodeclaim}" if gone.nodeclaim else ""]
+    if gone.name.rpartition("/")[2] == gone.nodeclaim:
+        names.reverse()
+    if not gone.one:
+        names[1] = f"probably {names[1]}"
     pool = f"NodePool {gone.nodepool}" if gone.nodepool else ""
     lived = [f"first told of {at(snapshot, gone.born)}" if gone.born else "", f"its end began {at_and_distance(snapshot, gone.ended)}" if gone.ended else ""]  # fmt: skip
     there = "not there any more" if gone.seen else "not seen"

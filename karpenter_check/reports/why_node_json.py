@@ -39,6 +39,7 @@ def _gone(gone: GoneNode) -> dict[str, Any]:
         "gone": True if gone.seen else None,
         "node": gone.node or None,
         "nodeClaim": gone.nodeclaim or None,
+        "sameForCertain": gone.one if gone.node and gone.nodeclaim else None,
         "nodePool": gone.nodepool or None,
         "born": gone.born,
         "ended": gone.ended,

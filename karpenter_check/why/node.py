@@ -55,7 +55,7 @@ def why_node(snapshot: Snapshot, name: str) -> NodeAnswer | GoneNode:
         gone = gone_node(snapshot, kind, bare)
         if gone is None:
             raise nothing(snapshot, name, bare)
-        if gone.node not in snapshot.nodes_by_name:
+        if gone.node not in snapshot.nodes_by_name or not gone.one:
             return gone
         state = state_node(snapshot, snapshot.nodes_by_name[gone.node])  # its NodeClaim alone is gone, or was not seen
     of = state.nodeclaim or state.node

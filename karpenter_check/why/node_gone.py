@@ -1,6 +1,5 @@
 """What is known of the death of a node that is gone: its events, and those of the pods that were placed on it."""
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +10,7 @@ from karpenter_check.scheduling.nomination import nominations
 from karpenter_check.snapshot import Kind, Snapshot
 from karpenter_check.snapshot.duration import duration, spoken
 from karpenter_check.snapshot.event import Event, assignment, by_karpenter
+from karpenter_check.why.node_joined import Joined, joined
 
 _INTERRUPTIONS = (
     "SpotInterrupted", "CapacityReservationInstanceInterrupted", "InstanceStopping", "InstanceTerminating", "InstanceUnhealthy",
@@ -37,6 +37,8 @@ class GoneNode:
     node: str
     nodeclaim: str
     """Empty where nothing tells it."""
+    one: bool
+    """Whether it is certain that the node and the NodeClaim were one; a pod that was meant for the one and ran on the other says little."""
     nodepool: str
     born: datetime | None
     ended: datetime | None
@@ -55,7 +57,8 @@ class GoneNode:
 
 def gone_node(snapshot: Snapshot, kind: str, name: str) -> GoneNode | None:
     """What events tell of a node of that name that is not there; None where none does."""
-    node, claim = _names(snapshot, kind, name)
+    names = _names(snapshot, kind, name)
+    node, claim = names.node, names.nodeclaim
     about = {key for key in (("Node", node), ("NodeClaim", claim)) if key[1]}
     own = [event for event in snapshot.events if (event.involved_object.kind, event.involved_object.name) in about]
     pods, placed = _placed(snapshot, node, claim)
@@ -70,7 +73,7 @@ def gone_node(snapshot: Snapshot, kind: str, name: str) -> GoneNode | None:
     pool = claim.rpartition("-")[0]
     pool = pool if pool in snapshot.nodepools_by_name else ""
     return GoneNode(
-        name, node, claim, pool, born, ended, _conclusion(snapshot, death, evicted, pool, born, ended), (*replaces, *death), tuple(evicted),
+        name, node, claim, names.certain, pool, born, ended, _conclusion(snapshot, death, evicted, pool, born, ended), (*replaces, *death), tuple(evicted),
         tuple(dict.fromkeys(pods.values())),
         all(certainty(snapshot, entry) is not None for entry in (Kind.NODE, Kind.NODECLAIM)),
         tuple(f"{entry}: {snapshot.covered(entry)}" for entry in (Kind.NODE, Kind.NODECLAIM, Kind.EVENT) if not snapshot.whole(entry)),
@@ -81,27 +84,24 @@ def _in_order(snapshot: Snapshot, events: Iterable[Event]) -> list[Event]:
     return sorted(events, key=lambda event: (event.first_seen or snapshot.taken_at, event.reason))
 
 
-def _names(snapshot: Snapshot, kind: str, name: str) -> tuple[str, str]:
-    """The names of the node and of its NodeClaim: pods that were nominated to the one and bound to the other join them."""
-    named: dict[str, list[tuple[str, str]]] = {}
-    for event, target in nominations(snapshot):
-        named.setdefault(event.involved_object.uid, []).append((target.nodeclaim, target.node))
-    bound = {event.involved_object.uid: assignment(event) for event in snapshot.events_by_reason.get("Scheduled", ())}
-    pairs = Counter((claim, node or bound.get(uid, "")) for uid, targets in named.items() for claim, node in targets[-1:] if claim)
-    for (claim, node), _ in pairs.most_common():
-        if node and ((name == node and kind in {"", "Node"}) or (name == claim and kind in {"", "NodeClaim"})):
-            return node, claim
+def _names(snapshot: Snapshot, kind: str, name: str) -> Joined:
+    """The names of the node and of its NodeClaim, of which one may be empty."""
+    for pair in joined(snapshot):
+        if (name == pair.node and kind in {"", "Node"}) or (name == pair.nodeclaim and kind in {"", "NodeClaim"}):
+            return pair
     kinds = {event.involved_object.kind for event in snapshot.events if event.involved_object.name == name}
+    if any(target.nodeclaim == name for _, target in nominations(snapshot)):
+        kinds.add("NodeClaim")
     is_claim = kind == "NodeClaim" or (not kind and "NodeClaim" in kinds and "Node" not in kinds)
-    return ("", name) if is_claim else (name, "")
+    return Joined(name, "", certain=True) if is_claim else Joined("", name, certain=True)
 
 
 def _placed(snapshot: Snapshot, node: str, claim: str) -> tuple[dict[str, Ref], list[Event]]:
-    """The pods that were bound to the node, by UID, and the events that say so."""
+    """The pods that were bound to the node, by UID, and the events that say so; or those that mean pods for the NodeClaim, which prove none."""
     bound = [event for event in snapshot.events_by_reason.get("Scheduled", ()) if node and assignment(event) == node]
     meant = [event for event, target in nominations(snapshot) if claim and target.nodeclaim == claim]
     found = {}
-    for event in bound or meant:
+    for event in bound:
         about = event.involved_object
         found[about.uid] = Ref("Pod", about.name, "v1", about.namespace)
     return found, bound or meant

@@ -5,9 +5,10 @@ import pytest
 from karpenter_check.disruption.blocker import Word
 from karpenter_check.reports.why_node import render_why_node, render_why_node_json
 from karpenter_check.snapshot import Kind, NodeClaim, Snapshot, Status, Version
-from karpenter_check.snapshot.event import InvolvedObject
+from karpenter_check.snapshot.event import Event, InvolvedObject
 from karpenter_check.snapshot.metadata import Condition
 from karpenter_check.snapshot.nodepool import Budget
+from karpenter_check.snapshot.pod_object import PodObject
 from karpenter_check.why.node import NodeAnswer, why_node
 from karpenter_check.why.node_checks import Mark
 from karpenter_check.why.node_gone import GoneNode
@@ -376,6 +377,57 @@ def test_the_reason_of_its_pods_evictions_is_the_nodes() -> None:
     ]
 
     assert gone(a_cluster(a_node("n2"), pod, *events)).conclusion == "Karpenter disrupted it as Underutilized: its pods were evicted for that"  # fmt: skip
+
+
+def registered(claim: str, node: str, when: str) -> list[Event]:
+    return [
+        an_event("Registered", "Status condition transitioned", about=InvolvedObject("NodeClaim", name=claim), first=when),
+        an_event("RegisteredNode", "Registered", about=InvolvedObject("Node", name=node), first=when, component="node-controller"),
+    ]
+
+
+def bound(pod: PodObject, node: str, when: str) -> Event:
+    message = f"Successfully assigned shop/{pod.metadata.name} to {node}"
+    return an_event("Scheduled", message, about=about(pod), first=when, component="default-scheduler")
+
+
+def test_a_pod_that_was_meant_for_a_nodeclaim_and_ran_on_a_node_makes_them_probably_one() -> None:
+    pod = a_pod("web", on="n2")
+    events = [*registered("c1", "n1", "50m"), nominated(pod, to="c1", first="51m"), bound(pod, "n1", "49m")]
+    snapshot = a_cluster(a_nodepool(), a_node("n2"), pod, *events)
+
+    assert (gone(snapshot, "c1").node, gone(snapshot, "c1").one) == ("n1", False)
+    assert text(snapshot, "c1").startswith("WHAT      NodeClaim c1, probably node n1, not there any more")
+    assert text(snapshot, "n1").startswith("WHAT      node n1, probably NodeClaim c1, not there any more")
+
+
+@pytest.mark.parametrize(("meant", "other"), [("51m", "40m"), ("20m", "50m")])
+def test_a_pod_that_ran_elsewhere_or_moves_on_makes_no_node_and_nodeclaim_one(meant: str, other: str) -> None:
+    pod = a_pod("web", on="n2")
+    events = [
+        *registered("c1", "n3", meant),
+        *registered("c2", "n1", other),
+        nominated(pod, to="c1", first=meant),
+        bound(pod, "n1", "39m"),
+    ]
+
+    assert gone(a_cluster(a_nodepool(), a_node("n2"), pod, *events), "c1").node == ""
+
+
+def test_a_pod_that_was_only_meant_for_a_nodeclaim_did_not_run_there() -> None:
+    pod = a_pod("web", on="n2")
+    evicted = an_event("Evicted", "Evicted pod: Underutilized", about=about(pod), first="10m")
+    answer = gone(a_cluster(a_nodepool(), a_node("n2"), pod, nominated(pod, to="c1", first="50m"), evicted), "c1")
+
+    assert (answer.pods, answer.evicted) == ((), ())
+    assert answer.conclusion == "nothing tells of its end: events are kept for an hour, and not every end leaves one"
+
+
+def test_a_nodeclaim_that_is_gone_is_not_answered_with_a_node_of_another() -> None:
+    pod = a_pod("web", on="n1")
+    events = [*registered("c1", "n1", "50m"), nominated(pod, to="c1", first="51m"), bound(pod, "n1", "49m")]
+
+    assert gone(a_cluster(a_nodepool(), a_node("n1"), a_nodeclaim("c2", node="n1"), pod, *events), "c1").node == ""
 
 
 def test_an_interruption_is_told() -> None:
