@@ -105,7 +105,7 @@ def _ends(snapshot: Snapshot, answer: NodeAnswer) -> str:
         return ""
     due, lives = expiry(snapshot, claim), time_to_live(snapshot, claim)
     written = claim.spec.expire_after or (spoken(lives) if lives else "")
-    if late := overdue(snapshot, claim):
+    if (late := overdue(snapshot, claim)) and snapshot.settled(due):
         ends = f"should have expired {spoken(late)} ago (expireAfter {written}), and nobody deleted it"
     elif answer.termination:
         why = f", as its expireAfter {written} ran out" if answer.expired else ""
@@ -113,7 +113,7 @@ def _ends(snapshot: Snapshot, answer: NodeAnswer) -> str:
         why = f", disrupted as {reason.reason}" if reason and reason.status == "True" else why
         ends = f"being deleted since {at_and_distance(snapshot, answer.termination.deleted)}{why}"
     elif due:
-        verb = "expires" if due > snapshot.taken_at else "expired"
+        verb = "expires" if due > snapshot.taken_at else "its time was up"
         ends = f"{verb} {at_and_distance(snapshot, due)}, expireAfter {written}"
     elif claim.spec.expire_after or answer.nodepool:
         ends = "never expires"

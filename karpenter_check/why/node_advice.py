@@ -89,6 +89,9 @@ def _nominated(snapshot: Snapshot, blocker: Blocker, nominee: Nominee | None) ->
 def ways_to_end(termination: Termination) -> tuple[Fix, ...]:
     """The ways to end a termination that hangs."""
     found: list[Fix] = [_of_held(entry) for entry in termination.held if entry.by and entry.turn]
+    if termination.phase is Phase.VOLUMES:
+        text = "see which of its volumes are left, and why whoever attached them does not detach them"
+        found.append(Fix("fix", "kubectl get volumeattachments", text))
     if termination.phase is Phase.OTHER_FINALIZERS:
         found.append(Fix("fix", text=f"see why whoever set {', '.join(termination.finalizers)} does not take it away"))
     ways = list(dict.fromkeys(found))[:_FEW]

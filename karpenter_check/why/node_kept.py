@@ -35,7 +35,8 @@ def kept(
     first = blocking[0] if blocking else None
     begun = next((blocker for blocker in blocking if blocker.word is Word.TERMINATING), None)
     if begun:
-        return f"it is on its way out: {begun.said}"
+        since = f", since {at_and_distance(snapshot, begun.since)}" if begun.since else ""
+        return f"it is on its way out: {begun.said}{since}"
     if first and first.word is Word.NO_NODE and state.nodeclaim:
         return _not_there(snapshot, state.nodeclaim)
     if first and first.word is Word.NOT_INITIALIZED:

@@ -105,7 +105,7 @@ def test_a_node_that_karpenter_has_begun_to_disrupt_is_on_its_way_out() -> None:
     conditions = [condition("Drifted", "NodePoolDrifted"), condition("DisruptionReason", "Drifted")]
     answer = answered(a_cluster(a_node("n1"), a_nodeclaim(node="n1", conditions=conditions)))
 
-    assert answer.kept == "it is on its way out: Karpenter has begun to disrupt it as Drifted"
+    assert answer.kept == "it is on its way out: Karpenter has begun to disrupt it as Drifted, since 11:50:00Z (10m ago)"
 
 
 def test_a_pod_that_is_about_to_come_is_no_fault() -> None:
@@ -306,6 +306,10 @@ def test_a_terminating_node_tells_what_holds_it_and_its_forced_end() -> None:
         ),
         (a_nodeclaim(deleted="10m", termination_grace_period=""), "forced end: none (no terminationGracePeriod)"),
         (
+            a_nodeclaim(age="1h0m1s", expire_after="1h", termination_grace_period=""),
+            "its time was up 11:59:59Z (1s ago), expireAfter 1h; forced end: none (no terminationGracePeriod)",
+        ),
+        (
             a_nodeclaim(age="5h", expire_after="1h", termination_grace_period="1h"),
             "should have expired 4h ago (expireAfter 1h), and nobody deleted it; forced end: terminationGracePeriod 1h after its deletion",
         ),
@@ -315,6 +319,19 @@ def test_a_forced_end_says_what_sets_it(claim: NodeClaim, told: str) -> None:
     (ends,) = [line for line in text(a_cluster(a_nodepool(), a_node("n1"), claim)).splitlines() if line.startswith("ENDS")]
 
     assert ends.endswith(told)
+
+
+def test_a_node_that_waits_for_volumes_says_where_to_look() -> None:
+    drained = [
+        Condition("Drained", "True", last_transition_time=ago("9m")),
+        Condition("VolumesDetached", "Unknown", last_transition_time=ago("9m")),
+    ]
+    answer = answered(a_cluster(a_node("n1", deleted="10m"), a_nodeclaim(node="n1", deleted="10m", conditions=drained)))
+
+    assert (answer.kept, [step.command for step in answer.fix]) == (
+        "it is drained, and waits for volumes to be detached",
+        ["kubectl get volumeattachments"],
+    )
 
 
 def test_a_static_nodepool_makes_the_replacement_of_a_drifted_node_first() -> None:
