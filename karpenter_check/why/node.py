@@ -14,7 +14,7 @@ from karpenter_check.snapshot import Kind, NodePool, Snapshot, Status
 from karpenter_check.why.node_advice import steps, ways_to_end
 from karpenter_check.why.node_checks import Check, Mark, checks, unasked
 from karpenter_check.why.node_gone import GoneNode, gone_node
-from karpenter_check.why.node_kept import ends, kept
+from karpenter_check.why.node_kept import ORPHANED, ends, kept
 from karpenter_check.why.node_runs import Runs, runs_on
 from karpenter_check.why.node_said import NodeSaid, node_said
 from karpenter_check.why.node_subject import kind_and_name, node_meant, nothing
@@ -88,7 +88,7 @@ def _answer(snapshot: Snapshot, state: StateNode, ending: Termination | None) ->
         why, fix = ends(snapshot, ending), ways_to_end(ending)
     else:
         why = kept(snapshot, state, wanted, asked, blocking, nominee, said) if wanted else ""
-        matters = bool(wanted and (wanted.reason or any(blocker.word is Word.NOT_INITIALIZED for blocker in blocking)))
+        matters = bool(wanted and (wanted.reason or any(blocker.word in {Word.NOT_INITIALIZED, *ORPHANED} for blocker in blocking)))
         fix = steps(snapshot, state, blocking, nominee) if matters else ()
     return NodeAnswer(
         state, pool, "", runs_on(snapshot, state), wanted, asked, ending, expired, nominee, why, said, fix, _unseen(snapshot)

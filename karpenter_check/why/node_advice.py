@@ -9,7 +9,8 @@ from karpenter_check.disruption.state_node import StateNode
 from karpenter_check.disruption.termination import Phase, Termination
 from karpenter_check.finding import Fix
 from karpenter_check.scheduling.nomination import Nominee, Reason, obstacle
-from karpenter_check.snapshot import Ref, Snapshot
+from karpenter_check.snapshot import NodeClaim, Ref, Snapshot
+from karpenter_check.snapshot.node import NODEPOOL_LABEL
 
 _FEW = 3
 _ANNOTATION = "karpenter.sh/do-not-disrupt-"
@@ -59,10 +60,18 @@ def _of(snapshot: Snapshot, state: StateNode, blocker: Blocker, nominee: Nominee
             risk = "a NodeClaim that is deleted by hand is drained without asking budgets"
             yield Fix("fix", _command("edit", blocker.objects[0]), wait, risk)
         case Word.MISSING_LABEL | Word.NODEPOOL_NOT_FOUND if state.nodeclaim:
-            risk = "it is drained, and not replaced by its NodePool"
-            yield Fix("fix", f"kubectl delete nodeclaim {shlex.quote(state.nodeclaim.name)}", risk=risk)
+            yield _orphaned(state, state.nodeclaim, blocker)
         case _:
             return
+
+
+def _orphaned(state: StateNode, nodeclaim: NodeClaim, blocker: Blocker) -> Fix:
+    """The NodePool's label goes back where the NodeClaim tells it; else the node can only be deleted."""
+    if blocker.word is Word.MISSING_LABEL and nodeclaim.nodepool and NODEPOOL_LABEL not in state.labels:
+        label = shlex.quote(f"{NODEPOOL_LABEL}={nodeclaim.nodepool}")
+        return Fix("fix", _command("label", blocker.objects[0], label), risk="Karpenter may then disrupt it at once")
+    risk = "it is drained, and not replaced by its NodePool"
+    return Fix("fix", f"kubectl delete nodeclaim {shlex.quote(nodeclaim.name)}", risk=risk)
 
 
 def _annotation(pod: Ref, *, endless: bool) -> Fix:

@@ -19,6 +19,8 @@ from karpenter_check.why.node_said import NodeSaid
 from karpenter_check.why.node_wanted import Want
 
 _LONGEST_SAID = 100
+ORPHANED = frozenset({Word.MISSING_LABEL, Word.NODEPOOL_NOT_FOUND})
+"""Of a node that no NodePool speaks for, so that no graceful disruption looks at it."""
 _WOULD = "; were it wanted, what is marked ✗ would keep it"
 
 
@@ -43,6 +45,9 @@ def kept(
         return f"Karpenter disrupts only what is initialized, and {first.said}"
     if not wanted.known:
         return "whether Karpenter wants it gone is not known" + (_WOULD if blocking else "")
+    orphaned = next((blocker for blocker in blocking if blocker.word in ORPHANED), None)
+    if not wanted.reason and orphaned:
+        return f"Karpenter never disrupts it gracefully, because {orphaned.said}" + _expires(snapshot, state)
     if not wanted.reason:
         return "nothing wants it gone" + (_WOULD if blocking else "") + _expires(snapshot, state)
     if first:

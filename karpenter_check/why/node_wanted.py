@@ -9,6 +9,7 @@ from karpenter_check.disruption.state_node import StateNode
 from karpenter_check.disruption.timing import Stage, consolidation
 from karpenter_check.finding import Confidence
 from karpenter_check.snapshot import Kind, Node, NodeClaim, NodePool, Snapshot
+from karpenter_check.snapshot.node import NODEPOOL_LABEL
 from karpenter_check.why.moments import at, at_and_distance
 
 
@@ -41,6 +42,10 @@ def _cannot(snapshot: Snapshot, state: StateNode, nodepool: NodePool | None) -> 
             return Want("", f"not known: whether it has a Node was not seen (Node is {snapshot.covered(Kind.NODE)})", known=False)
         return Want("", "no: Karpenter disrupts nothing that has no Node")
     if nodepool is None:
+        if NODEPOOL_LABEL not in state.labels:
+            return Want(
+                "", f"no: {state.annotated} has no label {NODEPOOL_LABEL}, and Karpenter disrupts gracefully only what has one"
+            )
         if certainty(snapshot, Kind.NODEPOOL):
             return Want("", "no: its NodePool is not there, and Karpenter disrupts gracefully only what has one")
         return Want("", f"not known: NodePool is {snapshot.covered(Kind.NODEPOOL)}", known=False)

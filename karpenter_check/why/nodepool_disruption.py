@@ -1,6 +1,6 @@
 """What a NodePool's budgets let go, now and in the days to come, and which of its nodes want to go and are kept."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -104,7 +104,8 @@ def kept_nodes(snapshot: Snapshot, nodepool: NodePool, reasons: tuple[ReasonAnsw
         ways = []
         for wanted in ways_out(snapshot, node, claim, nodepool):
             reason = CONSOLIDATION if wanted.reason == EMPTY and not snapshot.whole(Kind.POD) else wanted.reason
-            ways.append((reason, *_first(snapshot, node, by_reason.get(reason), eventual=reason == DRIFTED)))
+            asked = [by_reason[one] for one in ((EMPTY, UNDERUTILIZED) if reason == CONSOLIDATION else (reason,))]
+            ways.append((reason, *_first(snapshot, node, asked, eventual=reason == DRIFTED)))
         if not ways:
             continue
         # what keeps it from one way out need not keep it from the other
@@ -121,16 +122,16 @@ def _members(snapshot: Snapshot, nodepool: NodePool) -> Iterator[tuple[Node, Nod
             yield node, claim
 
 
-def _first(snapshot: Snapshot, node: Node, answer: ReasonAnswer | None, *, eventual: bool) -> tuple[Word | None, str]:
+def _first(snapshot: Snapshot, node: Node, asked: Sequence[ReasonAnswer], *, eventual: bool) -> tuple[Word | None, str]:
     """The first thing that keeps the node; what could not be looked at, only where nothing else does."""
     found = blockers(snapshot, node, eventual=eventual)
     known = next((blocker for blocker in found if blocker.word is not Word.UNKNOWN), None)
     if known:
         return known.word, known.said
-    if answer and isinstance(answer.now, Remaining) and answer.now.left == 0:
+    if all(isinstance(answer.now, Remaining) and answer.now.left == 0 for answer in asked):
         return Word.BUDGET, "the budgets leave none now"
     if found:
         return Word.UNKNOWN, found[0].said
-    if answer is None or isinstance(answer.now, Unknown):
+    if len(asked) > 1 or any(isinstance(answer.now, Unknown) for answer in asked):
         return Word.UNKNOWN, "what the budgets leave is not known"
     return None, ""

@@ -1,5 +1,7 @@
 """Why is this node still here, or why is it gone?"""
 
+from dataclasses import replace
+
 import pytest
 
 from karpenter_check.disruption.blocker import Word
@@ -332,6 +334,27 @@ def test_a_node_that_waits_for_volumes_says_where_to_look() -> None:
         "it is drained, and waits for volumes to be detached",
         ["kubectl get volumeattachments"],
     )
+
+
+def test_a_node_without_its_nodepools_label_says_how_to_give_it_back() -> None:
+    claim = a_nodeclaim("c1", node="n1", conditions=[condition("Consolidatable")])
+    node = a_node("n1", pool="", labels={"karpenter.sh/registered": "true", "karpenter.sh/initialized": "true"})
+    answer = answered(a_cluster(a_nodepool(), node, claim))
+
+    assert answer.wanted is not None
+    assert answer.wanted.said == (
+        "no: Node n1 has no label karpenter.sh/nodepool, and Karpenter disrupts gracefully only what has one"
+    )
+    assert answer.kept == "Karpenter never disrupts it gracefully, because Node n1 has no label karpenter.sh/nodepool"
+    assert [step.command for step in answer.fix] == ["kubectl label node n1 karpenter.sh/nodepool=default"]
+
+
+def test_a_node_whose_nodepool_is_gone_says_so_and_how_it_goes() -> None:
+    claim = a_nodeclaim("c1", node="n1", pool="old", conditions=[condition("Consolidatable")])
+    answer = answered(replace(a_cluster(a_node("n1", pool="old"), claim), nodepools=()))
+
+    assert answer.kept == "Karpenter never disrupts it gracefully, because there is no NodePool old"
+    assert [step.command for step in answer.fix] == ["kubectl delete nodeclaim c1"]
 
 
 def test_a_static_nodepool_makes_the_replacement_of_a_drifted_node_first() -> None:

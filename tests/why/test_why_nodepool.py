@@ -288,6 +288,15 @@ def test_a_drifted_node_that_a_budget_keeps_may_still_go_as_an_empty_one() -> No
     assert why_nodepool(cluster, "web").kept == (Kept("Empty", None, "", ("n1",)),)
 
 
+def test_of_pods_that_were_not_seen_a_budget_of_every_reason_keeps_a_drifted_node_all_the_same() -> None:
+    conditions = [Condition("Drifted", "True", "NodePoolDrifted"), Condition("Consolidatable", "True")]
+    nodepool = a_nodepool("web", budgets=[Budget("0")])
+    nodes = (a_node("n1", pool="web"), a_nodeclaim(node="n1", pool="web", conditions=conditions))
+    cluster = a_cluster(nodepool, *nodes, missing={Kind.POD: Status.FORBIDDEN})
+
+    assert why_nodepool(cluster, "web").kept == (Kept("Drifted", Word.BUDGET, "the budgets leave none now", ("n1",)),)
+
+
 def test_what_wants_to_go_is_told_with_the_first_thing_that_keeps_it() -> None:
     web = a_deployment("web", labels={"app": "web"})
     cluster = a_cluster(
