@@ -41,6 +41,13 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield started
 
 
+@pytest.fixture(scope="module")
+def kept(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster of nodes that are kept, apart from the scenarios' because they stay."""
+    with _started(tmp_path_factory.mktemp("kept"), request.config.getoption("--karpenter")) as started:
+        yield started
+
+
 @contextmanager
 def _started(folder: Path, karpenter: str) -> Iterator[Cluster]:
     """A cluster; where it cannot be built, the test is skipped, but not in CI."""
