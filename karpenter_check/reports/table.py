@@ -2,11 +2,11 @@
 
 from io import StringIO
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from karpenter_check.finding import Severity
+from karpenter_check.reports.headed import console_onto
 from karpenter_check.reports.printable import printable
 from karpenter_check.reports.stories import Stories, stories_of
 from karpenter_check.reports.story import STYLES, labelled, linked_slug, print_line, story
@@ -22,10 +22,7 @@ def render_table(report: Report, *, version: str, width: int, color: bool, links
     """The table and the stories, `width` columns wide; with ANSI colours where `color`, and then links to the rules' pages where `links`."""
     links = links and color
     out = StringIO()
-    console = Console(
-        file=out, width=width, force_terminal=color, color_system="truecolor" if color else None, no_color=not color,
-        highlight=False, markup=False, emoji=False, legacy_windows=False,
-    )  # fmt: skip
+    console = console_onto(out, width=width, color=color)
     console.print(Text(_header(report, version), style="dim"))
     stories = stories_of(report)
     if report.results:

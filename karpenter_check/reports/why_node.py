@@ -2,9 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from io import StringIO
 
-from rich.console import Console
 from rich.text import Text
 
 from karpenter_check.disruption.blocker import Word
@@ -12,9 +10,9 @@ from karpenter_check.disruption.drain import Held
 from karpenter_check.disruption.expiry import expiry, latest_end, overdue, time_to_live
 from karpenter_check.disruption.termination import Termination
 from karpenter_check.finding import Confidence, Fix
-from karpenter_check.reports.headed import INDENT, few, headed
+from karpenter_check.reports.headed import INDENT, few, headed, laid_out
 from karpenter_check.reports.printable import printable
-from karpenter_check.reports.story import Line, print_line
+from karpenter_check.reports.story import Line
 from karpenter_check.reports.why_node_gone import gone_lines
 from karpenter_check.reports.why_node_json import render_why_node_json
 from karpenter_check.scheduling.room import room_on
@@ -38,14 +36,9 @@ _LABELS = ("node.kubernetes.io/instance-type", "karpenter.sh/capacity-type", "to
 
 def render_why_node(snapshot: Snapshot, answer: NodeAnswer | GoneNode, *, width: int, color: bool) -> str:
     """The answer in lines, `width` columns wide."""
-    out = StringIO()
-    console = Console(
-        file=out, width=width, force_terminal=color, color_system="truecolor" if color else None, no_color=not color,
-        highlight=False, markup=False, emoji=False, legacy_windows=False,
-    )  # fmt: skip
-    for line in gone_lines(snapshot, answer) if isinstance(answer, GoneNode) else _lines(snapshot, answer):
-        print_line(console, line, width)
-    return "\n".join(line.rstrip() for line in out.getvalue().split("\n"))
+    return laid_out(
+        gone_lines(snapshot, answer) if isinstance(answer, GoneNode) else _lines(snapshot, answer), width=width, color=color
+    )
 
 
 def _lines(snapshot: Snapshot, answer: NodeAnswer) -> Iterator[Line]:

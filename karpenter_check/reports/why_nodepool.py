@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import tzinfo
-from io import StringIO
 
-from rich.console import Console
 from rich.text import Text
 
 from karpenter_check.disruption.allowance import Unknown
 from karpenter_check.reports.counted import few, plural
+from karpenter_check.reports.headed import headed, laid_out
 from karpenter_check.reports.printable import printable
-from karpenter_check.reports.story import Line, print_line
+from karpenter_check.reports.story import Line
 from karpenter_check.reports.why_nodepool_disruption import ahead_lines, blocked_lines, disruption_lines
 from karpenter_check.scheduling.requirement import Requirement
 from karpenter_check.snapshot import Kind, Snapshot, Version
@@ -31,33 +30,20 @@ _COUNTS_BY_TYPE = Version(1, 14)
 
 def render_why_nodepool(snapshot: Snapshot, answer: NodePoolAnswer, *, width: int, color: bool, zone: tzinfo | None = None) -> str:
     """The answer in lines, `width` columns wide; times in UTC and in the zone, without one the terminal's."""
-    out = StringIO()
-    console = Console(
-        file=out, width=width, force_terminal=color, color_system="truecolor" if color else None, no_color=not color,
-        highlight=False, markup=False, emoji=False, legacy_windows=False,
-    )  # fmt: skip
-    for line in _lines(snapshot, answer, zone):
-        print_line(console, line, width)
-    return "\n".join(line.rstrip() for line in out.getvalue().split("\n"))
-
-
-def _headed(heading: str, *texts: str, style: str = "") -> Iterator[Line]:
-    """Texts behind a heading, each on lines of its own."""
-    for place, text in enumerate(texts):
-        yield Line([Text(printable(text), style)], f"{heading if place == 0 else '':{_INDENT}}", " " * _INDENT)
+    return laid_out(_lines(snapshot, answer, zone), width=width, color=color)
 
 
 def _lines(snapshot: Snapshot, answer: NodePoolAnswer, zone: tzinfo | None) -> Iterator[Line]:
-    yield from _headed("WHAT", _what(snapshot, answer), _settings(answer))
-    yield from _headed("BUYS", _requirements(answer), _template(answer))
-    yield from _headed("LIMITS", *_limits(answer))
-    yield from _headed("USED BY", *_used_by(snapshot, answer))
-    yield from _headed("NODES", *_nodes(answer.members))
-    yield from _headed("DISRUPTION", *disruption_lines(answer, zone))
-    yield from _headed("NEXT 7 DAYS", *ahead_lines(answer, zone))
-    yield from _headed("BLOCKED AT", *blocked_lines(answer.kept))
+    yield from headed("WHAT", _what(snapshot, answer), _settings(answer), indent=_INDENT)
+    yield from headed("BUYS", _requirements(answer), _template(answer), indent=_INDENT)
+    yield from headed("LIMITS", *_limits(answer), indent=_INDENT)
+    yield from headed("USED BY", *_used_by(snapshot, answer), indent=_INDENT)
+    yield from headed("NODES", *_nodes(answer.members), indent=_INDENT)
+    yield from headed("DISRUPTION", *disruption_lines(answer, zone), indent=_INDENT)
+    yield from headed("NEXT 7 DAYS", *ahead_lines(answer, zone), indent=_INDENT)
+    yield from headed("BLOCKED AT", *blocked_lines(answer.kept), indent=_INDENT)
     if answer.unseen:
-        yield from _headed("UNSEEN", "; ".join(answer.unseen))
+        yield from headed("UNSEEN", "; ".join(answer.unseen), indent=_INDENT)
     for place, step in enumerate(answer.fix):
         heading = f"{'DO' if place == 0 else '':{_INDENT}}"
         if step.command:

@@ -1,16 +1,15 @@
 """The answer to "why pod": for people on one screen, and as JSON."""
 
 from collections.abc import Iterator
-from io import StringIO
 from typing import Any
 
 import msgspec
-from rich.console import Console
 from rich.text import Text
 
 from karpenter_check.reports.document import encoded
+from karpenter_check.reports.headed import INDENT, headed, laid_out
 from karpenter_check.reports.printable import printable, printable_json
-from karpenter_check.reports.story import Line, print_line
+from karpenter_check.reports.story import Line
 from karpenter_check.scheduling.nodepool import NotReady
 from karpenter_check.scheduling.refusal import NoOverlap, UndefinedLabel, UntoleratedTaint
 from karpenter_check.scheduling.verdict import Answer, Hindrance, Verdict
@@ -22,7 +21,6 @@ from karpenter_check.snapshot.quantity import shown
 from karpenter_check.why.pod import Conclusion, PodAnswer, Said
 
 SCHEMA = "karpenter-check/why-pod/v1"
-_INDENT = 10
 _MARKS = {Answer.TAKES: "✓", Answer.REFUSES: "✗", Answer.UNPROVEN: "?"}
 _NARROWEST = 30
 """Columns that an answer needs beside its NodePool's name; with less it stands below."""
@@ -33,47 +31,34 @@ _TAINT = "did not tolerate taint"
 
 def render_why_pod(snapshot: Snapshot, answer: PodAnswer, *, width: int, color: bool) -> str:
     """The answer in lines, `width` columns wide."""
-    out = StringIO()
-    console = Console(
-        file=out, width=width, force_terminal=color, color_system="truecolor" if color else None, no_color=not color,
-        highlight=False, markup=False, emoji=False, legacy_windows=False,
-    )  # fmt: skip
-    for line in _lines(snapshot, answer, width):
-        print_line(console, line, width)
-    return "\n".join(line.rstrip() for line in out.getvalue().split("\n"))
-
-
-def _headed(heading: str, *texts: str, style: str = "") -> Iterator[Line]:
-    """Texts behind a heading, each on lines of its own."""
-    for place, text in enumerate(texts):
-        yield Line([Text(printable(text), style)], f"{heading if place == 0 else '':{_INDENT}}")
+    return laid_out(_lines(snapshot, answer, width), width=width, color=color)
 
 
 def _lines(snapshot: Snapshot, answer: PodAnswer, width: int) -> Iterator[Line]:
-    yield from _headed("WHAT", _what(snapshot, answer))
+    yield from headed("WHAT", _what(snapshot, answer))
     asked = ", ".join(f"{shown(name, amount)} {name}" for name, amount in answer.pod.shape.requests.items() if amount)
-    yield from _headed("ASKS", "; ".join(part for part in (asked or "nothing", " or ".join(answer.asks)) if part))
+    yield from headed("ASKS", "; ".join(part for part in (asked or "nothing", " or ".join(answer.asks)) if part))
     if answer.ignored:
-        yield from _headed("IGNORED", f"Karpenter does not look at it: {answer.ignored.said}", style="bold")
-    yield from _headed("POOLS", _conclusion(answer), style="bold")
+        yield from headed("IGNORED", f"Karpenter does not look at it: {answer.ignored.said}", style="bold")
+    yield from headed("POOLS", _conclusion(answer), style="bold")
     yield from _pools(answer, width)
-    yield from _headed("NODES", *_nodes(answer))
+    yield from headed("NODES", *_nodes(answer))
     if answer.nomination:
-        yield from _headed("NOMINATED", answer.nomination)
-    yield from _headed(
+        yield from headed("NOMINATED", answer.nomination)
+    yield from headed(
         "SAID", *(_told(snapshot, said) for said in answer.said if not (answer.nomination and said.reason == "Nominated"))
     )
     if answer.unseen:
-        yield from _headed("UNSEEN", *answer.unseen)
+        yield from headed("UNSEEN", *answer.unseen)
     for step in answer.fix:
-        heading = f"{'DO' if step is answer.fix[0] else step.step:{_INDENT}}"
+        heading = f"{'DO' if step is answer.fix[0] else step.step:{INDENT}}"
         if step.command:
             yield Line([Text(printable(step.command), "bold")], heading, command=True)
-            heading = " " * _INDENT
+            heading = " " * INDENT
         for words in (step.text, step.risk):
             if words:
                 yield Line([Text(printable(words))], heading)
-                heading = " " * _INDENT
+                heading = " " * INDENT
 
 
 def _what(snapshot: Snapshot, answer: PodAnswer) -> str:
@@ -113,13 +98,13 @@ def _pools(answer: PodAnswer, width: int) -> Iterator[Line]:
     """A line for each NodePool; where there is no room beside its name, what it says stands on the next one."""
     longest = max((len(printable(verdict.nodepool)) for verdict in answer.nodepools), default=0)
     for verdict in answer.nodepools:
-        head = f"{'':{_INDENT}}{_MARKS[verdict.answer]} {printable(verdict.nodepool):{longest}}  "
+        head = f"{'':{INDENT}}{_MARKS[verdict.answer]} {printable(verdict.nodepool):{longest}}  "
         text = Text(printable(_verdict(answer, verdict)))
         if width - len(head) >= _NARROWEST:
             yield Line([text], head, " " * len(head))
         else:
             yield Line([Text()], head.rstrip())
-            yield Line([text], " " * (_INDENT + 2), " " * (_INDENT + 2))
+            yield Line([text], " " * (INDENT + 2), " " * (INDENT + 2))
 
 
 def _verdict(answer: PodAnswer, verdict: Verdict) -> str:
