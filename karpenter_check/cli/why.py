@@ -4,8 +4,33 @@ from typing import Any
 
 import click
 
-from karpenter_check.cli.option import option
+from karpenter_check.cli.option import Command, option
 from karpenter_check.cli.source_options import source_options
+
+_OPTIONS = (
+    source_options,
+    option(
+        "-o",
+        "--output",
+        "form",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="The answer's format.",
+    ),
+    option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True, help="Colour the answer."),
+    option(
+        "--width", type=click.IntRange(40, 1000), metavar="COLUMNS", help="Width of the answer. Default: the terminal's, else 160."
+    ),
+    option("-q", "--quiet", is_flag=True, help="On stderr, only warnings and errors."),
+)
+
+
+def _answer_options(command: Command) -> Command:
+    """Add the options that every answer has, in this order."""
+    for add in reversed(_OPTIONS):
+        command = add(command)
+    return command
 
 
 @click.group()
@@ -16,13 +41,7 @@ def command() -> None:
 @command.command()
 @click.argument("name", metavar="[KIND/]NAME")
 @option("-n", "--namespace", metavar="NAME", help="The pod's namespace. Default: whichever has one of that name.")
-@source_options
-@option(
-    "-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="The answer's format."
-)
-@option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True, help="Colour the answer.")
-@option("--width", type=click.IntRange(40, 1000), metavar="COLUMNS", help="Width of the answer. Default: the terminal's, else 160.")
-@option("-q", "--quiet", is_flag=True, help="On stderr, only warnings and errors.")
+@_answer_options
 def pod(**options: Any) -> None:
     """Say why no NodePool takes a pod, NodePool by NodePool.
 
@@ -45,13 +64,7 @@ def pod(**options: Any) -> None:
 
 @command.command()
 @click.argument("name", metavar="[KIND/]NAME")
-@source_options
-@option(
-    "-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="The answer's format."
-)
-@option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True, help="Colour the answer.")
-@option("--width", type=click.IntRange(40, 1000), metavar="COLUMNS", help="Width of the answer. Default: the terminal's, else 160.")
-@option("-q", "--quiet", is_flag=True, help="On stderr, only warnings and errors.")
+@_answer_options
 def node(**options: Any) -> None:
     """Say why a node is still there, or what ended it.
 
@@ -74,13 +87,7 @@ def node(**options: Any) -> None:
 
 @command.command()
 @click.argument("name", metavar="[nodepool/]NAME")
-@source_options
-@option(
-    "-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="The answer's format."
-)
-@option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True, help="Colour the answer.")
-@option("--width", type=click.IntRange(40, 1000), metavar="COLUMNS", help="Width of the answer. Default: the terminal's, else 160.")
-@option("-q", "--quiet", is_flag=True, help="On stderr, only warnings and errors.")
+@_answer_options
 def nodepool(**options: Any) -> None:
     """Say what a NodePool may buy, what it has, and what may go of it.
 
