@@ -5,9 +5,10 @@ from typing import Any
 import msgspec
 
 from karpenter_check.disruption.expiry import expiry, latest_end
+from karpenter_check.reports.answer_json import run_of
 from karpenter_check.reports.document import encoded
 from karpenter_check.reports.printable import printable_json
-from karpenter_check.snapshot import NO_TIME, Snapshot
+from karpenter_check.snapshot import Snapshot
 from karpenter_check.snapshot.clip import clip
 from karpenter_check.snapshot.event import Event
 from karpenter_check.why.node import NodeAnswer
@@ -21,13 +22,7 @@ def render_why_node_json(snapshot: Snapshot, answer: NodeAnswer | GoneNode, vers
     """The answer as one JSON document; of a node that is gone `gone` is true, or null where nodes were not seen."""
     document: dict[str, Any] = {
         "schema": SCHEMA,
-        "run": {
-            "takenAt": None if snapshot.taken_at == NO_TIME else snapshot.taken_at,
-            "cluster": snapshot.cluster,
-            "karpenterVersion": str(snapshot.karpenter_version or ""),
-            "kubernetesVersion": snapshot.kubernetes_version,
-            "version": version,
-        },
+        "run": run_of(snapshot, version),
         **(_gone(answer) if isinstance(answer, GoneNode) else _there(snapshot, answer)),
         "unseen": answer.unseen,
     }

@@ -6,9 +6,10 @@ import msgspec
 
 from karpenter_check.disruption.allowance import Remaining, Unknown
 from karpenter_check.disruption.openings import Window
+from karpenter_check.reports.answer_json import run_of
 from karpenter_check.reports.document import encoded
 from karpenter_check.reports.printable import printable_json
-from karpenter_check.snapshot import NO_TIME, Snapshot
+from karpenter_check.snapshot import Snapshot
 from karpenter_check.snapshot.quantity import Milli, shown
 from karpenter_check.why.nodepool import NodePoolAnswer
 from karpenter_check.why.nodepool_disruption import ReasonAnswer
@@ -24,13 +25,7 @@ def render_why_nodepool_json(snapshot: Snapshot, answer: NodePoolAnswer, version
     readiness, template, disruption = nodepool.readiness, nodepool.spec.template, nodepool.spec.disruption
     document: dict[str, Any] = {
         "schema": SCHEMA,
-        "run": {
-            "takenAt": None if snapshot.taken_at == NO_TIME else snapshot.taken_at,
-            "cluster": snapshot.cluster,
-            "karpenterVersion": str(snapshot.karpenter_version or ""),
-            "kubernetesVersion": snapshot.kubernetes_version,
-            "version": version,
-        },
+        "run": run_of(snapshot, version),
         "nodePool": {"kind": "NodePool", "name": nodepool.name},
         "ready": readiness and {"status": readiness.status, "reason": readiness.reason, "message": readiness.message},
         "faults": [{"cause": fault.cause, "text": str(fault)} for fault in answer.faults],

@@ -6,10 +6,12 @@ from typing import Any
 import msgspec
 from rich.text import Text
 
+from karpenter_check.reports.answer_json import run_of
 from karpenter_check.reports.document import encoded
 from karpenter_check.reports.headed import INDENT, headed, laid_out
 from karpenter_check.reports.printable import printable, printable_json
 from karpenter_check.reports.story import Line
+from karpenter_check.scheduling.last_word import reason_in
 from karpenter_check.scheduling.nodepool import NotReady
 from karpenter_check.scheduling.refusal import NoOverlap, UndefinedLabel, UntoleratedTaint
 from karpenter_check.scheduling.verdict import Answer, Hindrance, Verdict
@@ -162,7 +164,7 @@ def _told(snapshot: Snapshot, said: Said) -> str:
     times = f" x{said.times}" if said.times > 1 else ""
     message = said.message
     if said.by == "Karpenter" and said.reason == "FailedScheduling":
-        parts = message.removeprefix("Failed to schedule pod, ").split("; ")
+        parts = reason_in(message).split("; ")
         other = [part for part in parts if _TAINT not in part]
         left_out = len(parts) - len(other)
         other = [part.partition(", requirements=")[0] for part in other]
@@ -177,13 +179,7 @@ def render_why_pod_json(snapshot: Snapshot, answer: PodAnswer, version: str) -> 
     overlooked = answer.ignored
     document: dict[str, Any] = {
         "schema": SCHEMA,
-        "run": {
-            "takenAt": None if snapshot.taken_at == NO_TIME else snapshot.taken_at,
-            "cluster": snapshot.cluster,
-            "karpenterVersion": str(snapshot.karpenter_version or ""),
-            "kubernetesVersion": snapshot.kubernetes_version,
-            "version": version,
-        },
+        "run": run_of(snapshot, version),
         "pod": {"kind": "Pod", "namespace": answer.pod.metadata.namespace, "name": answer.pod.metadata.name},
         "owner": answer.owner,
         "node": answer.pod.node_name or None,

@@ -10,7 +10,7 @@ from functools import cached_property
 from karpenter_check.finding import Blame, Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, clip
 from karpenter_check.rule import rule
 from karpenter_check.scheduling.ignored import ignored
-from karpenter_check.scheduling.last_word import karpenters_last_word, reason_of
+from karpenter_check.scheduling.last_word import karpenters_last_word, reason_in
 from karpenter_check.scheduling.node import foreign_nodes, label_mismatch, repelled
 from karpenter_check.scheduling.nodepool import LimitReached
 from karpenter_check.scheduling.nomination import pod_ref
@@ -223,7 +223,7 @@ def _parts(case: _Case, said: Event | None) -> Sequence[str]:
 
     It joins one error for each NodePool by "; " (`provisioning/scheduling/scheduler.go:addToNewNodeClaim`, 1.13).
     """
-    text = reason_of(said) if said else ""
+    text = reason_in(said.message) if said else ""
     known = ["did not tolerate", *(f"(NodePool={entry.nodepool})" for entry in case.nearest)]
     return list(dict.fromkeys(part for part in text.split("; ") if part and not any(words in part for words in known)))
 

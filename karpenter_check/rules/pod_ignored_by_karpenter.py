@@ -10,7 +10,7 @@ from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, 
 from karpenter_check.rule import rule
 from karpenter_check.scheduling.ignored import Ignored, Reason, ignored
 from karpenter_check.scheduling.labels import HOSTNAME
-from karpenter_check.scheduling.last_word import is_later, karpenters_refusals, reason_of
+from karpenter_check.scheduling.last_word import is_later, karpenters_refusals, reason_in
 from karpenter_check.scheduling.node import is_foreign, label_mismatch, repelled
 from karpenter_check.scheduling.nomination import nominees, pod_ref
 from karpenter_check.snapshot import Kind, Node, Pod, Snapshot
@@ -114,7 +114,7 @@ def _finding(snapshot: Snapshot, owner: Ref, cause: str, pods: Sequence[_Waiting
     known = next((entry.stranger for entry in pods if entry.stranger), "")
     reasons = (
         f"Node {known} admits it, and Karpenter need not buy that: it may wait for a place there" if known else "",
-        f'Karpenter says "{clip(reason_of(why.event))}"' if why.event else "",
+        f'Karpenter says "{clip(reason_in(why.event.message))}"' if why.event else "",
     )
     return Finding(
         object=owner,

@@ -13,9 +13,9 @@ def is_later(event: Event, other: Event) -> bool:
     return bool(event.last_seen and other.last_seen and event.last_seen > other.last_seen)
 
 
-def reason_of(refusal: Event) -> str:
-    """Why Karpenter refused a pod, in its words (`provisioning/scheduling/events.go:PodFailedToScheduleEvent`, 1.13)."""
-    return refusal.message.removeprefix("Failed to schedule pod, ")
+def reason_in(refusal: str) -> str:
+    """Why Karpenter refused a pod, in its event's message (`provisioning/scheduling/events.go:PodFailedToScheduleEvent`, 1.13)."""
+    return refusal.removeprefix("Failed to schedule pod, ")
 
 
 @once
