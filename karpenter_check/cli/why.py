@@ -79,10 +79,11 @@ def node(**options: Any) -> None:
 
     Exit codes: 0 answered, 1 could not look, 2 wrong usage, unreadable input or no such node, 3 no Karpenter there.
     """  # noqa: D301  click reads \b as "do not wrap"
-    from karpenter_check.cli.input import Source  # noqa: PLC0415  --help must not wait for all that an answer needs
-    from karpenter_check.cli.why_node import Options, why_node  # noqa: PLC0415  as above
+    from karpenter_check.cli.answer import AnswerOptions  # noqa: PLC0415  --help must not wait for all that an answer needs
+    from karpenter_check.cli.input import Source  # noqa: PLC0415  as above
+    from karpenter_check.cli.why_node import why_node  # noqa: PLC0415  as above
 
-    why_node(Options(source=Source.taken_from(options), **options))
+    why_node(AnswerOptions(source=Source.taken_from(options), **options))
 
 
 @command.command()
@@ -101,7 +102,8 @@ def nodepool(**options: Any) -> None:
 
     Exit codes: 0 answered, 1 could not look, 2 wrong usage, unreadable input or no such NodePool, 3 no Karpenter there.
     """  # noqa: D301  click reads \b as "do not wrap"
-    from karpenter_check.cli.input import Source  # noqa: PLC0415  --help must not wait for all that an answer needs
-    from karpenter_check.cli.why_nodepool import Options, why_nodepool  # noqa: PLC0415  as above
+    from karpenter_check.cli.answer import AnswerOptions  # noqa: PLC0415  --help must not wait for all that an answer needs
+    from karpenter_check.cli.input import Source  # noqa: PLC0415  as above
+    from karpenter_check.cli.why_nodepool import why_nodepool  # noqa: PLC0415  as above
 
-    why_nodepool(Options(source=Source.taken_from(options), **options))
+    why_nodepool(AnswerOptions(source=Source.taken_from(options), **options))

@@ -1,15 +1,14 @@
 """One node's answer: collect, ask, write."""
 
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from msgspec.structs import replace as with_fields
 
 from karpenter_check import __version__
+from karpenter_check.cli.answer import AnswerOptions
 from karpenter_check.cli.exits import Exit
-from karpenter_check.cli.input import ClusterAccess, Refused, Source
-from karpenter_check.cli.output import use_color, width, write_stdout
-from karpenter_check.cli.said import Said
+from karpenter_check.cli.input import ClusterAccess, Refused
 from karpenter_check.finding import Fix
 from karpenter_check.reports.why_node import render_why_node, render_why_node_json
 from karpenter_check.snapshot import Kind, Snapshot
@@ -19,30 +18,17 @@ from karpenter_check.why.node_gone import GoneNode
 from karpenter_check.why.subject import NotFound
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What `karpenter-check why node` was called with."""
-
-    name: str
-    source: Source
-    form: str
-    color: str
-    width: int | None
-    quiet: bool
-
-
-def why_node(options: Options) -> None:
+def why_node(options: AnswerOptions) -> None:
     """Write the answer to standard output. Raises click.ClickException where there is none."""
-    options.source.check()
-    snapshot = options.source.snapshot(Said(-1 if options.quiet else 0))
+    snapshot = options.snapshot()
     answer = _answer(snapshot, options)
-    if options.form == "json":
-        write_stdout(render_why_node_json(snapshot, answer, __version__))
-    else:
-        write_stdout(render_why_node(snapshot, answer, width=width(options.width), color=use_color(options.color)))
+    options.write(
+        lambda width, color: render_why_node(snapshot, answer, width=width, color=color),
+        lambda: render_why_node_json(snapshot, answer, __version__),
+    )
 
 
-def _answer(snapshot: Snapshot, options: Options) -> NodeAnswer | GoneNode:
+def _answer(snapshot: Snapshot, options: AnswerOptions) -> NodeAnswer | GoneNode:
     """Nodes or NodeClaims must have been seen; what the rest would add is told as unseen."""
     if not any(snapshot.nodes or snapshot.nodeclaims or snapshot.covered(kind).sufficient for kind in (Kind.NODE, Kind.NODECLAIM)):
         seen = " and ".join(f"{kind} is {snapshot.covered(kind)}" for kind in (Kind.NODE, Kind.NODECLAIM))

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 from karpenter_check import __version__
+from karpenter_check.cli.answer import AnswerOptions
 from karpenter_check.cli.exits import Exit
-from karpenter_check.cli.input import Refused, Source
-from karpenter_check.cli.output import use_color, width, write_stdout
-from karpenter_check.cli.said import Said
+from karpenter_check.cli.input import Refused
 from karpenter_check.reports.why_pod import render_why_pod, render_why_pod_json
 from karpenter_check.snapshot import Kind, Snapshot
 from karpenter_check.why.pod import PodAnswer
@@ -15,27 +14,20 @@ from karpenter_check.why.subject import NotFound
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(AnswerOptions):
     """What `karpenter-check why pod` was called with."""
 
-    name: str
     namespace: str | None
-    source: Source
-    form: str
-    color: str
-    width: int | None
-    quiet: bool
 
 
 def why_pod(options: Options) -> None:
     """Write the answer to standard output. Raises click.ClickException where there is none."""
-    options.source.check()
-    snapshot = options.source.snapshot(Said(-1 if options.quiet else 0))
+    snapshot = options.snapshot()
     answer = _answer(snapshot, options)
-    if options.form == "json":
-        write_stdout(render_why_pod_json(snapshot, answer, __version__))
-    else:
-        write_stdout(render_why_pod(snapshot, answer, width=width(options.width), color=use_color(options.color)))
+    options.write(
+        lambda width, color: render_why_pod(snapshot, answer, width=width, color=color),
+        lambda: render_why_pod_json(snapshot, answer, __version__),
+    )
 
 
 def _answer(snapshot: Snapshot, options: Options) -> PodAnswer:
