@@ -1,6 +1,7 @@
 """What a rule says: findings, how bad they are, and how sure."""
 
 import hashlib
+import shlex
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
@@ -24,6 +25,7 @@ __all__ = [
     "Severity",
     "clip",
     "fingerprint",
+    "verification",
 ]  # fmt: skip
 
 
@@ -106,6 +108,12 @@ class Fix(_Value, frozen=True):
     command: str = ""
     text: str = ""
     risk: str = ""
+
+
+def verification(rule: str, *, nodepool: str = "", namespace: str = "") -> Fix:
+    """The step that sees whether a rule still finds something, in one NodePool or one namespace."""
+    scope = (f" --nodepool {shlex.quote(nodepool)}" if nodepool else "") + (f" -n {shlex.quote(namespace)}" if namespace else "")
+    return Fix("verify", f"karpenter-check scan --select {rule}{scope}")
 
 
 class Occurrence(_Value, frozen=True):

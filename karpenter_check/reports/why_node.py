@@ -19,8 +19,8 @@ from karpenter_check.scheduling.room import room_on
 from karpenter_check.snapshot import NO_TIME, Kind, NodeClaim, Snapshot
 from karpenter_check.snapshot.clip import clip
 from karpenter_check.snapshot.duration import spoken
+from karpenter_check.snapshot.moments import at, at_and_distance, distance
 from karpenter_check.snapshot.quantity import shown
-from karpenter_check.why.moments import at, at_and_distance, distance
 from karpenter_check.why.node import NodeAnswer
 from karpenter_check.why.node_checks import Check, Mark
 from karpenter_check.why.node_gone import GoneNode

@@ -6,7 +6,7 @@ from karpenter_check.reports.headed import few, headed
 from karpenter_check.reports.story import Line
 from karpenter_check.snapshot import Snapshot
 from karpenter_check.snapshot.clip import clip
-from karpenter_check.why.moments import at, at_and_distance
+from karpenter_check.snapshot.moments import at, at_and_distance
 from karpenter_check.why.node_gone import GoneNode
 
 _LONGEST_SAID = 150

@@ -6,7 +6,6 @@ from datetime import tzinfo
 from rich.text import Text
 
 from karpenter_check.disruption.allowance import Unknown
-from karpenter_check.reports.counted import few, plural
 from karpenter_check.reports.headed import headed, laid_out
 from karpenter_check.reports.printable import printable
 from karpenter_check.reports.story import Line
@@ -14,6 +13,7 @@ from karpenter_check.reports.why_nodepool_disruption import ahead_lines, blocked
 from karpenter_check.scheduling.requirement import Requirement
 from karpenter_check.snapshot import Kind, Snapshot, Version
 from karpenter_check.snapshot.clip import clip
+from karpenter_check.snapshot.counted import few, plural
 from karpenter_check.snapshot.quantity import Milli, shown
 from karpenter_check.why.nodepool import NodePoolAnswer
 from karpenter_check.why.nodepool_limits import Limit

@@ -5,9 +5,9 @@ from datetime import tzinfo
 
 from karpenter_check.disruption.allowance import Unknown
 from karpenter_check.disruption.budgets import Allowance
-from karpenter_check.reports.counted import few, plural
 from karpenter_check.reports.week import at, week_in_words
 from karpenter_check.snapshot.clip import clip
+from karpenter_check.snapshot.counted import few, plural
 from karpenter_check.why.nodepool import NodePoolAnswer
 from karpenter_check.why.nodepool_disruption import Kept, ReasonAnswer
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from karpenter_check.finding import Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, earliest
+from karpenter_check.finding import Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, earliest, verification
 from karpenter_check.rule import rule
 from karpenter_check.scheduling.node import admits_daemonset, label_mismatch, repelled, term_matches
 from karpenter_check.scheduling.nomination import node_ref
@@ -209,7 +209,7 @@ def _finding(
         evidence=(evidence,),
         occurrences=tuple(Occurrence(node_ref(entry.name), entry.metadata.uid, entry.name, refusal.cause, entry.metadata.creation_timestamp) for entry in nodes),
         since=earliest(entry.metadata.creation_timestamp for entry in nodes),
-        fix=(_remedy(daemonset, pool, refusal), Fix("verify", f"karpenter-check scan --select daemonset-absent-from-nodepool --nodepool {shlex.quote(pool)}")),
+        fix=(_remedy(daemonset, pool, refusal), verification("daemonset-absent-from-nodepool", nodepool=pool)),
     )  # fmt: skip
 
 

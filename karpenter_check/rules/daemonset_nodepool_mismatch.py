@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from karpenter_check.disruption.budgets import allowed_at_a_time
-from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, earliest
+from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, earliest, verification
 from karpenter_check.rule import rule
 from karpenter_check.scheduling.daemonset import DaemonSetPod, daemonset_pod
 from karpenter_check.scheduling.harm import Harm, harm
@@ -216,4 +216,4 @@ def _fix(snapshot: Snapshot, daemonset: DaemonSet, nodepool: NodePool, place: Pl
         case _:
             text = f"make the DaemonSet's node selector and NodePool {nodepool.name}'s labels and requirements agree on {key}"
             yield Fix("fix", text=text, risk=f"an edit of the NodePool's template {drifts}")
-    yield Fix("verify", f"karpenter-check scan --select daemonset-nodepool-mismatch --nodepool {shlex.quote(nodepool.name)}")
+    yield verification("daemonset-nodepool-mismatch", nodepool=nodepool.name)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, earliest
+from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, earliest, verification
 from karpenter_check.rule import NotProven, rule
 from karpenter_check.scheduling.daemonset import daemonset_pod, refusals
 from karpenter_check.scheduling.labels import EKS_AUTO_MODE
@@ -110,6 +110,6 @@ def _finding(daemonset: DaemonSet, requests: Milli, nodepool: NodePool, nodes: S
         fix=(
             Fix("fix", text=f"split NodePool {nodepool.name} by what the DaemonSet selects, or taint it so that the DaemonSet is not counted",
                 risk=f"an edit of the NodePool's template drifts its {some}"),
-            Fix("verify", "karpenter-check scan --select daemonset-overhead-wasted"),
+            verification("daemonset-overhead-wasted"),
         ),
     )  # fmt: skip

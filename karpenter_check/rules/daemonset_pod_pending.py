@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from karpenter_check.finding import Blame, Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, clip
+from karpenter_check.finding import Blame, Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, clip, verification
 from karpenter_check.rule import rule
 from karpenter_check.scheduling.daemonset import REVISION_LABEL, daemonset_pod
 from karpenter_check.scheduling.node import cordoned, label_mismatch, repelled
@@ -274,7 +274,7 @@ def _fix(snapshot: Snapshot, daemonset: DaemonSet, nodepool: NodePool, waiting: 
             text="one node at a time" if of > 1 else "",
             risk=f"drains the node: its {len(pods)} pod{'s' * (len(pods) != 1)} restart elsewhere; {again}",
         )
-    yield Fix("verify", f"karpenter-check scan --select daemonset-pod-pending -n {namespace}")
+    yield verification("daemonset-pod-pending", namespace=daemonset.metadata.namespace)
 
 
 def _would_preempt(snapshot: Snapshot, waiting: _Waiting) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from karpenter_check.disruption.expiry import expiry
-from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity
+from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, verification
 from karpenter_check.rule import rule
 from karpenter_check.scheduling.nomination import node_ref
 from karpenter_check.snapshot import Kind, Node, NodeClaim, Pod, Snapshot
@@ -164,7 +164,7 @@ def _pool_finding(
         occurrences=_occurrences(herd),
         fix=(
             _stagger(nodepool),
-            Fix("verify", f"karpenter-check scan --select node-expiry-herd --nodepool {shlex.quote(nodepool)}"),
+            verification("node-expiry-herd", nodepool=nodepool),
         ),
     )
 
@@ -211,6 +211,6 @@ def _workload_finding(
                 "fix",
                 text="spread its replicas by a topology spread constraint over zones, and give it a PodDisruptionBudget, so that they move one by one",
             ),
-            Fix("verify", "karpenter-check scan --select node-expiry-herd"),
+            verification("node-expiry-herd"),
         ),
     )

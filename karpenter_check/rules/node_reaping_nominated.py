@@ -7,7 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from karpenter_check.disruption.candidate import UNDERUTILIZED, Wanted, wanted_gone
-from karpenter_check.finding import Blame, Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, earliest
+from karpenter_check.finding import (
+    Blame,
+    Confidence,
+    Evidence,
+    Finding,
+    Fix,
+    Impact,
+    Occurrence,
+    Ref,
+    Severity,
+    earliest,
+    verification,
+)
 from karpenter_check.rule import rule
 from karpenter_check.scheduling.nomination import Nominee, Obstacle, node_ref, nominees, obstacle, pod_ref, target_node
 from karpenter_check.snapshot import GRACE, Kind, Node, Snapshot
@@ -138,7 +150,7 @@ def _finding(snapshot: Snapshot, nodepool: str, cause: str, nodes: Sequence[_Kep
                 text="remove what keeps the pod from its node, or the pod; the node then goes by itself, unless something else blocks it, too",
                 risk="restarting Karpenter frees the node only until it nominates again",
             ),
-            Fix("verify", f"karpenter-check scan --select node-reaping-nominated --nodepool {shlex.quote(nodepool)}"),
+            verification("node-reaping-nominated", nodepool=nodepool),
         ),
         blames=tuple(Blame(ref) for ref in dict.fromkeys([*owners, *culprits])),
     )  # fmt: skip

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from karpenter_check.disruption.drain import Held, held_pods
 from karpenter_check.disruption.expiry import died_of_expiry, forced_end
-from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, earliest
+from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, earliest, verification
 from karpenter_check.rule import rule
 from karpenter_check.scheduling.nomination import node_ref, nominations, pod_ref
 from karpenter_check.snapshot import Kind, NodeClaim, Snapshot
@@ -189,4 +189,4 @@ def _fix(claim: NodeClaim, nodepool: str, culprit: Held | None, *, hangs: bool) 
             f"kubectl patch nodepool {shlex.quote(nodepool)} --type merge -p {patch}",
             risk="drifts the pool's nodes; blocking pods are then killed when it elapses",
         )
-    yield Fix("verify", f"karpenter-check scan --select node-ttl-death --nodepool {shlex.quote(nodepool)}")
+    yield verification("node-ttl-death", nodepool=nodepool)

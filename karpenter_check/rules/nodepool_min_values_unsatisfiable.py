@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
-from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity
+from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, verification
 from karpenter_check.rule import rule
 from karpenter_check.scheduling.labels import Provider, may_be_known
 from karpenter_check.scheduling.nodepool import OF_EVERY_INSTANCE
@@ -119,7 +119,7 @@ def _evidence(nodepool: NodePool, requirement: Requirement, event: Event | None)
 def _fixes(nodepool: NodePool) -> tuple[Fix, ...]:
     return (
         Fix("fix", f"kubectl edit nodepool {shlex.quote(nodepool.name)}", "lower minValues, or allow more values", "an edit of the template drifts its nodes"),
-        Fix("verify", "karpenter-check scan --select nodepool-min-values-unsatisfiable"),
+        verification("nodepool-min-values-unsatisfiable"),
     )  # fmt: skip
 
 

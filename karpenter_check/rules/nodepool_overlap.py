@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from karpenter_check.finding import Evidence, Finding, Fix, Occurrence, Ref, Severity
+from karpenter_check.finding import Evidence, Finding, Fix, Occurrence, Ref, Severity, verification
 from karpenter_check.rule import rule
 from karpenter_check.scheduling.nodepool import in_order, unavailable
 from karpenter_check.scheduling.requirement import Requirement
@@ -86,6 +86,6 @@ def _finding(winner: NodePool, shadowed: Sequence[NodePool]) -> Finding:
         fix=(
             Fix("fix", text="give the one that shall come first a higher spec.weight, or make them exclusive by a taint or a label",
                 risk="a weight drifts no node; a taint or label drifts the nodes of its NodePool"),
-            Fix("verify", "karpenter-check scan --select nodepool-overlap"),
+            verification("nodepool-overlap"),
         ),
     )  # fmt: skip

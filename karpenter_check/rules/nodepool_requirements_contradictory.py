@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations
 
-from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Ref, Severity
+from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Ref, Severity, verification
 from karpenter_check.rule import rule
 from karpenter_check.scheduling.labels import CAPACITY_TYPE, Provider, provider_of
 from karpenter_check.scheduling.nodepool import OF_EVERY_INSTANCE
@@ -191,6 +191,6 @@ def _finding(
         evidence=(*(Evidence(ref, entry.path, entry.written) for entry in entries), *more),
         fix=(
             Fix("fix", f"kubectl edit nodepool {shlex.quote(nodepool.name)}", "correct what contradicts, or take it away", "an edit of the template drifts its nodes"),
-            Fix("verify", "karpenter-check scan --select nodepool-requirements-contradictory"),
+            verification("nodepool-requirements-contradictory"),
         ),
     )  # fmt: skip

@@ -6,7 +6,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from karpenter_check.finding import Blame, Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, clip, earliest
+from karpenter_check.finding import (
+    Blame,
+    Confidence,
+    Evidence,
+    Finding,
+    Fix,
+    Impact,
+    Occurrence,
+    Ref,
+    Severity,
+    clip,
+    earliest,
+    verification,
+)
 from karpenter_check.rule import rule
 from karpenter_check.scheduling.node import repelled
 from karpenter_check.scheduling.nomination import (
@@ -170,15 +183,10 @@ def _preempted(snapshot: Snapshot, by_preemptor: Sequence[Preemptions], bought: 
         since=earliest([*(event.first_seen for event in events), bought.first if bought else None]),
         fix=(
             Fix("fix", text=f"make Karpenter count {pushers} on {nodepool}, or lower its priority", risk="a lower priority leaves its own pods Pending"),
-            _verify(owner),
+            verification("nominated-pod-failure", namespace=owner.namespace),
         ),
         blames=tuple(Blame(found.by, nodepool) for found in (worst, *others)),
     )  # fmt: skip
-
-
-def _verify(owner: Ref) -> Fix:
-    scope = f" -n {shlex.quote(owner.namespace)}" if owner.namespace else ""
-    return Fix("verify", f"karpenter-check scan --select nominated-pod-failure{scope}")
 
 
 def _pending(snapshot: Snapshot, owner: Ref, nodepool: str, reason: Reason, pods: Sequence[_Waiting]) -> Finding:
@@ -206,7 +214,7 @@ def _pending(snapshot: Snapshot, owner: Ref, nodepool: str, reason: Reason, pods
             for entry in pods
         ),
         since=worst.since,
-        fix=(Fix("fix", **_remedy(snapshot, reason, worst)), _verify(owner)),
+        fix=(Fix("fix", **_remedy(snapshot, reason, worst)), verification("nominated-pod-failure", namespace=owner.namespace)),
         blames=tuple(Blame(culprit) for culprit in worst.obstacle.culprits if culprit not in {owner, pod_ref(worst.nominee.pod)}),
     )
 
@@ -279,6 +287,6 @@ def _bought(snapshot: Snapshot, entry: Purchases) -> Finding:
         since=entry.first,
         fix=(
             Fix("fix", text="look at what differs between these nodes and what Karpenter planned: taints added after they joined, labels, room"),
-            _verify(entry.owner),
+            verification("nominated-pod-failure", namespace=entry.owner.namespace),
         ),
     )  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity
+from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, verification
 from karpenter_check.rule import rule
 from karpenter_check.scheduling.ignored import Ignored, Reason, ignored
 from karpenter_check.scheduling.labels import HOSTNAME
@@ -110,7 +110,6 @@ def _finding(snapshot: Snapshot, owner: Ref, cause: str, pods: Sequence[_Waiting
     event = next((found for entry in pods if (found := entry.ignored.event or _event(snapshot, entry.pod))), None)
     severities = [entry.severity or Severity.HIGH for entry in pods]
     worst = min(severities, key=lambda severity: severity.rank)
-    scope = f" -n {shlex.quote(owner.namespace)}" if owner.namespace else ""
     known = next((entry.stranger for entry in pods if entry.stranger), "")
     reasons = (
         f"Node {known} admits it, and Karpenter need not buy that: it may wait for a place there" if known else "",
@@ -133,7 +132,7 @@ def _finding(snapshot: Snapshot, owner: Ref, cause: str, pods: Sequence[_Waiting
             Occurrence(pod_ref(entry.pod), entry.pod.metadata.uid, reason=cause, since=entry.since) for entry in pods
         ),
         since=first.since,
-        fix=(_remedy(first), Fix("verify", f"karpenter-check scan --select pod-ignored-by-karpenter{scope}")),
+        fix=(_remedy(first), verification("pod-ignored-by-karpenter", namespace=owner.namespace)),
     )
 
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from karpenter_check.disruption.blocker import Blocker, Word
 from karpenter_check.disruption.blockers import blockers
 from karpenter_check.disruption.expiry import died_of_expiry
+from karpenter_check.disruption.remedies import ways_to_end
 from karpenter_check.disruption.state_node import StateNode, state_node
 from karpenter_check.disruption.termination import Termination, termination
 from karpenter_check.finding import Fix
 from karpenter_check.scheduling.nomination import Nominee, nominees
 from karpenter_check.snapshot import Kind, NodePool, Snapshot, Status
-from karpenter_check.why.node_advice import steps, ways_to_end
+from karpenter_check.why.node_advice import steps
 from karpenter_check.why.node_checks import Check, Mark, checks, unasked
 from karpenter_check.why.node_gone import GoneNode, gone_node
 from karpenter_check.why.node_kept import ORPHANED, ends, kept

@@ -7,17 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from karpenter_check.disruption.allowance import Remaining, Unknown, remaining
-from karpenter_check.disruption.blocker import Blocker, Lasts, Word, certainty
+from karpenter_check.disruption.blocker import Blocker, Word, certainty
 from karpenter_check.disruption.blockers import blockers
+from karpenter_check.disruption.budget_blocker import BudgetAnswer, budget_answer
 from karpenter_check.disruption.candidate import DRIFTED, EMPTY, UNDERUTILIZED
 from karpenter_check.disruption.nominated import anybody_waits
-from karpenter_check.disruption.openings import next_opening, windows
 from karpenter_check.disruption.state_node import StateNode
 from karpenter_check.finding import Confidence
-from karpenter_check.snapshot import NO_TIME, Kind, NodePool, Ref, Snapshot
+from karpenter_check.snapshot import Kind, NodePool, Snapshot
 from karpenter_check.snapshot.node import NODEPOOL_LABEL
-from karpenter_check.why.moments import at_and_distance
 
 
 class Mark(StrEnum):
@@ -126,54 +124,11 @@ def _without_blocker(snapshot: Snapshot, word: Word, passes: str, needs: Sequenc
 
 def _budgets(snapshot: Snapshot, nodepool: NodePool, reasons: Sequence[str]) -> Iterator[Check]:
     """A check for each answer, with the reasons for which it is so."""
-    answers: dict[tuple[Mark, str], list[str]] = {}
+    answers: dict[BudgetAnswer, list[str]] = {}
     for reason in reasons:
-        answers.setdefault(_budget(snapshot, nodepool, reason), []).append(reason)
-    for (mark, said), of in answers.items():
+        answers.setdefault(budget_answer(snapshot, nodepool, reason), []).append(reason)
+    marks = {True: Mark.PASSES, False: Mark.BLOCKS, None: Mark.UNKNOWN}
+    for answer, of in answers.items():
         whom = "" if len(of) == len(reasons) > 1 else f" for {' and '.join(of)}"
-        told = f"budget{whom}{said}"
-        blocker = _budget_blocker(snapshot, nodepool, of[0], told) if mark is Mark.BLOCKS else None
-        yield Check(Word.BUDGET, mark, told, blocker)
-
-
-def _budget_blocker(snapshot: Snapshot, nodepool: NodePool, reason: str, told: str) -> Blocker:
-    """It lasts for ever where every deciding budget holds at any hour and allows nothing, or cannot be read."""
-    left = remaining(snapshot, nodepool, reason)
-    closed = isinstance(left, Remaining) and not left.allowance.allowed
-    endless = closed and isinstance(left, Remaining) and (left.allowance.unreadable or _at_any_hour(left))
-    ref = Ref("NodePool", nodepool.name, "karpenter.sh/v1")
-    return Blocker(Word.BUDGET, told, (ref,), lasts=Lasts.FOR_EVER if endless else Lasts.MAY_END)
-
-
-def _at_any_hour(left: Remaining) -> bool:
-    return any(not entry.budget.schedule for entry in left.allowance.deciding)
-
-
-def _budget(snapshot: Snapshot, nodepool: NodePool, reason: str) -> tuple[Mark, str]:
-    left = remaining(snapshot, nodepool, reason)
-    if isinstance(left, Unknown):
-        return Mark.UNKNOWN, f": {left.why}"
-    if left.left is None:
-        return Mark.PASSES, ": no limit now"
-    allowed = left.allowance.allowed or 0
-    if left.left > 0:
-        return Mark.PASSES, f": {left.left} of {allowed} free now"
-    paths = " and ".join(entry.path for entry in left.allowance.deciding)
-    if left.allowance.unreadable:
-        broken = left.allowance.unreadable[0]
-        return Mark.BLOCKS, f": Karpenter cannot read {broken.entry.path} ({broken.why}), and lets no node go"
-    if allowed:
-        using = left.disrupting[0]
-        more = f", and {len(left.disrupting) - 1} more" if len(left.disrupting) > 1 else ""
-        sure = "" if left.left_at_most == 0 else "probably "
-        return Mark.BLOCKS, f": {sure}used up: {allowed} at once ({paths}), used by {using.node} ({using.why}){more}"
-    if _at_any_hour(left):
-        return Mark.BLOCKS, f": 0 of {left.total} may go, at any hour ({paths})"
-    return Mark.BLOCKS, f": 0 of {left.total} may go now ({paths}); {_opening(snapshot, nodepool, reason, left)}"
-
-
-def _opening(snapshot: Snapshot, nodepool: NodePool, reason: str, left: Remaining) -> str:
-    if snapshot.taken_at == NO_TIME:
-        return "when that changes is not known: the input carries no time"
-    opens = next_opening(windows(nodepool, reason, left.total, snapshot.taken_at))
-    return f"opens {at_and_distance(snapshot, opens)}" if opens else "it does not open within a week"
+        told = f"budget{whom}{answer.said}"
+        yield Check(Word.BUDGET, marks[answer.free], told, answer.blocker(nodepool, told))

@@ -13,7 +13,7 @@ from karpenter_check.scheduling.nomination import Nominee, Reason, obstacle
 from karpenter_check.snapshot import NO_TIME, NodeClaim, Snapshot
 from karpenter_check.snapshot.clip import clip
 from karpenter_check.snapshot.duration import spoken
-from karpenter_check.why.moments import at_and_distance
+from karpenter_check.snapshot.moments import at_and_distance
 from karpenter_check.why.node_checks import Check, Mark
 from karpenter_check.why.node_said import NodeSaid
 from karpenter_check.why.node_wanted import Want

@@ -9,8 +9,8 @@ from karpenter_check.disruption.state_node import StateNode
 from karpenter_check.disruption.timing import Stage, consolidation
 from karpenter_check.finding import Confidence
 from karpenter_check.snapshot import Kind, Node, NodeClaim, NodePool, Snapshot
+from karpenter_check.snapshot.moments import at, at_and_distance
 from karpenter_check.snapshot.node import NODEPOOL_LABEL
-from karpenter_check.why.moments import at, at_and_distance
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
-"""Times as an answer says them."""
+"""Times of a snapshot, as answers and findings say them."""
 
 from datetime import datetime
 
-from karpenter_check.snapshot import NO_TIME, Snapshot
 from karpenter_check.snapshot.duration import spoken
+from karpenter_check.snapshot.snapshot import NO_TIME, Snapshot
 
 
 def at(snapshot: Snapshot, moment: datetime) -> str:
