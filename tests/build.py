@@ -465,11 +465,14 @@ def a_budget(
     expected: int = 0,
     healthy: int = 0,
     desired_healthy: int = 0,
+    age: str = "",
 ) -> PodDisruptionBudget:
     """A PodDisruptionBudget that allows one disruption now; `unhealthy_pods` is its unhealthyPodEvictionPolicy."""
     spec = PodDisruptionBudgetSpec(LabelSelector(dict(selects or {})), unhealthy_pods, min_available, max_unavailable)
     return PodDisruptionBudget(
-        Metadata(name, namespace), spec, PodDisruptionBudgetStatus(allowed, expected, healthy, desired_healthy)
+        Metadata(name, namespace, creation_timestamp=ago(age) if age else None),
+        spec,
+        PodDisruptionBudgetStatus(allowed, expected, healthy, desired_healthy),
     )
 
 

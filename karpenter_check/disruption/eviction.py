@@ -76,6 +76,24 @@ def budgets_of(snapshot: Snapshot, pod: Pod) -> tuple[PodDisruptionBudget, ...]:
     return namespace.matching(pod.metadata.labels) if namespace else ()
 
 
+@dataclass(frozen=True)
+class Guarded:
+    """Pods, and the PodDisruptionBudgets that match them."""
+
+    budgets: tuple[PodDisruptionBudget, ...]
+    pods: tuple[Pod, ...]
+
+
+@once
+def guarded(snapshot: Snapshot) -> tuple[Guarded, ...]:
+    """The pods that neither have finished nor are being deleted and that PodDisruptionBudgets match, together by all that match them."""
+    found: dict[tuple[Ref, ...], tuple[tuple[PodDisruptionBudget, ...], list[Pod]]] = {}
+    for pod in snapshot.pods:
+        if pod.active and (budgets := budgets_of(snapshot, pod)):
+            found.setdefault(tuple(map(budget_ref, budgets)), (budgets, []))[1].append(pod)
+    return tuple(Guarded(budgets, tuple(pods)) for budgets, pods in found.values())
+
+
 def budget_ref(budget: PodDisruptionBudget) -> Ref:
     """The reference of a PodDisruptionBudget."""
     return Ref("PodDisruptionBudget", budget.metadata.name, "policy/v1", budget.metadata.namespace)

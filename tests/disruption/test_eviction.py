@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from karpenter_check.disruption.eviction import (
     NeverAllows,
     budgets_of,
+    guarded,
     keeps_from_disruption,
     keeps_from_eviction,
     never_allows,
@@ -145,6 +146,26 @@ def test_the_work_grows_with_pods_and_matches_not_with_pods_times_budgets(monkey
     found = sum(len(budgets_of(cluster, pod)) for pod in pods)
 
     assert (found, len(asked)) == (1000, 1000)
+
+
+def test_active_pods_are_grouped_by_all_the_budgets_that_match_them() -> None:
+    web, both = {"app": "web"}, {"app": "web", "tier": "front"}
+    cluster = a_cluster(
+        a_node("n1"),
+        a_budget("app", selects=web),
+        a_budget("tier", selects={"tier": "front"}),
+        a_pod("one", on="n1", labels=web),
+        a_pod("two", on="n1", labels=both),
+        a_pod("three", labels=web),
+        a_pod("free", on="n1"),
+        a_pod("leaving", on="n1", labels=web, deleted="1s"),
+        a_pod("done", on="n1", labels=web, phase="Succeeded"),
+    )
+
+    assert [
+        ([budget.metadata.name for budget in group.budgets], [pod.metadata.name for pod in group.pods])
+        for group in guarded(cluster)
+    ] == [(["app"], ["one", "three"]), (["app", "tier"], ["two"])]
 
 
 def shared(*, ready: str, phase: str = "Running", deleted: str = "") -> Pod:
