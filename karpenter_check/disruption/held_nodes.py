@@ -152,7 +152,9 @@ def by_hand(nodes: Sequence[HeldNode]) -> Iterator[Fix]:
 def forced_ends(nodes: Sequence[HeldNode]) -> Iterator[Fix]:
     """What keeps drains from hanging, where one does or will."""
     if any(entry.due and entry.due.harm is Severity.HIGH for entry in nodes):
-        yield Fix("or", text="a terminationGracePeriod in the NodePool's template ends such drains, of nodes made from then on")
+        text = "a terminationGracePeriod in the NodePool's template ends such drains, of nodes made from then on"
+        risk = "it drifts the pool's nodes, and whatever is left on a node when it elapses is killed"
+        yield Fix("or", text=text, risk=risk)
 
 
 @once

@@ -22,7 +22,7 @@ from karpenter_check.disruption.remedies import command
 from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Ref, Severity, earliest, verification
 from karpenter_check.rule import rule
 from karpenter_check.snapshot import Kind, Pod, Snapshot
-from karpenter_check.snapshot.counted import few
+from karpenter_check.snapshot.counted import few, plural
 from karpenter_check.snapshot.workload import PodDisruptionBudget
 
 _SCALED = frozenset({"Deployment", "StatefulSet"})
@@ -97,8 +97,8 @@ def _finding(
         cause=_cause(budget, never, pods),
         severity=severity,
         confidence=confidence,
-        message=f"{ref.name} never lets a pod of {few(list(map(str, owners)), 2)} be evicted ({never.field}); it holds {how_many(nodes)}",
-        why=_why(snapshot, budget, never, unknown),
+        message=f"{_message(ref, never, owners, pods, sure=not unknown)}; it holds {how_many(nodes)}",
+        why=_why(snapshot, budget, never, pods, unknown),
         cost=told(nodes) or _UNTOUCHED,
         impact=Impact(nodes=len(nodes), pods=len(held)),
         evidence=(
@@ -118,14 +118,24 @@ def _finding(
     )  # fmt: skip
 
 
-def _why(snapshot: Snapshot, budget: PodDisruptionBudget, never: NeverAllows, unknown: tuple[Ref, ...]) -> str:
+def _message(ref: Ref, never: NeverAllows, owners: Sequence[Ref], pods: int, *, sure: bool) -> str:
+    whose = few(list(map(str, owners)), 2)
+    if not never.by_number:
+        return f"{ref.name} never lets a pod of {whose} be evicted ({never.field})"
+    verb = "is" if pods == 1 else "are"
+    number = f"{plural(pods, 'pod')} {verb} wanted" if sure else f"there {verb} {plural(pods, 'pod')}"
+    return f"{ref.name} lets no pod of {whose} be evicted while {number} ({never.field})"
+
+
+def _why(snapshot: Snapshot, budget: PodDisruptionBudget, never: NeverAllows, pods: int, unknown: Sequence[Ref]) -> str:
     status = budget.status
     healthy = f" ({status.current_healthy} of {status.expected_pods} now)" if status.expected_pods else ""
-    said = f"{never.field}: {never.because}, so every eviction is refused, however many are healthy{healthy}"
+    because = f"the {pods} that {'is' if pods == 1 else 'are'} there must be available" if unknown else never.because
+    said = f"{never.field}: {because}, so every eviction is refused, however many are healthy{healthy}"
     if unknown:
         kinds = [Kind(owner.kind) for owner in unknown if owner.kind in _SCALED and not snapshot.whole(Kind(owner.kind))]
         unread = f": {kinds[0]} is {snapshot.covered(kinds[0])}" if kinds else ""
-        return f"{said}; how many pods {unknown[0]} wants is not known{unread}: if it wants more than are there, this passes"
+        return f"{said}; how many pods {unknown[0]} wants is not known{unread}: if it wants more, one may go"
     return f"{said}; with more replicas, as an autoscaler may want, it lets one go" if never.by_number else said
 
 
@@ -136,7 +146,7 @@ def _fix(budget: PodDisruptionBudget, never: NeverAllows, owners: Sequence[Ref],
         enough = minimum + 1 if isinstance(minimum, int) else -(-100 // (100 - int(str(minimum)[:-1])))
         if enough == pods + 1:
             text = f"of {enough} replicas one may go; where an autoscaler sets their number, raise its minimum"
-            yield Fix(step, command("scale", owners[0], f"--replicas={enough}"), text)
+            yield Fix(step, command("scale", owners[0], f"--replicas={enough}"), text, "only where it can run that often")
             step = "or"
     spec = {"maxUnavailable": 1} if minimum is None else {"minAvailable": None, "maxUnavailable": 1}
     patch = shlex.quote(json.dumps({"spec": spec}, separators=(",", ":")))

@@ -165,7 +165,11 @@ def test_a_node_that_is_deleted_and_drains_for_ever_makes_it_high() -> None:
                 risk="this goes around its PodDisruptionBudget: ask its owner first; its controller makes it again",
             ),
             PATCH,
-            Fix("or", text="a terminationGracePeriod in the NodePool's template ends such drains, of nodes made from then on"),
+            Fix(
+                "or",
+                text="a terminationGracePeriod in the NodePool's template ends such drains, of nodes made from then on",
+                risk="it drifts the pool's nodes, and whatever is left on a node when it elapses is killed",
+            ),
             VERIFY,
         ),
     )
@@ -243,6 +247,10 @@ def test_what_is_only_so_for_the_number_of_replicas_is_likely_and_more_of_them_a
     (finding,) = found(single(never(min_available=1, expected=1, healthy=1)))
 
     assert (finding.cause, finding.severity, finding.confidence) == ("single-replica", Severity.HIGH, Confidence.LIKELY)
+    assert finding.message == (
+        "web lets no pod of Deployment shop/web be evicted while 1 pod is wanted (minAvailable: 1); "
+        "it holds 1 node, which has to go: being deleted"
+    )
     assert finding.why == (
         "minAvailable: 1: 1 must be available, of 1 wanted in all, so every eviction is refused, however many are healthy (1 of 1 now); "
         "with more replicas, as an autoscaler may want, it lets one go"
@@ -252,6 +260,7 @@ def test_what_is_only_so_for_the_number_of_replicas_is_likely_and_more_of_them_a
             "fix",
             "kubectl scale deployment -n shop web --replicas=2",
             "of 2 replicas one may go; where an autoscaler sets their number, raise its minimum",
+            "only where it can run that often",
         ),
         Fix(
             "or",
@@ -303,8 +312,12 @@ def test_where_the_number_of_wanted_pods_is_not_known_it_is_possible_and_one_low
     cluster = drained(a_rollouts_pod("web-1"), never(min_available=1, expected=1, healthy=1))
 
     assert judged(cluster) == [("single-replica", Severity.MEDIUM, Confidence.POSSIBLE)]
-    assert found(cluster)[0].why.endswith(
-        "how many pods Rollout shop/web wants is not known: if it wants more than are there, this passes"
+    assert found(cluster)[0].message.startswith(
+        "web lets no pod of Rollout shop/web be evicted while there is 1 pod (minAvailable: 1); "
+    )
+    assert found(cluster)[0].why == (
+        "minAvailable: 1: the 1 that is there must be available, so every eviction is refused, however many are healthy (1 of 1 now); "
+        "how many pods Rollout shop/web wants is not known: if it wants more, one may go"
     )
 
 
