@@ -51,9 +51,14 @@ def is_mirror(pod: Pod) -> bool:
     return is_owned_by(pod, "v1", "Node")
 
 
+def disruption_taint(version: Version | None = None) -> Taint:
+    """The taint of nodes that are disrupted, by the version."""
+    return _DISRUPTION_TAINT if version and version < _V1 else DISRUPTED_TAINT
+
+
 def tolerates_disruption(pod: Pod, version: Version | None = None) -> bool:
     """Whether the pod tolerates the taint of nodes that are disrupted, so that it is neither evicted nor waited for."""
-    taint = _DISRUPTION_TAINT if version and version < _V1 else DISRUPTED_TAINT
+    taint = disruption_taint(version)
     return any(tolerates(toleration, taint) for toleration in pod.shape.tolerations)
 
 
