@@ -6,7 +6,7 @@ Source: `node/termination/terminator/terminator.go` (1.14).
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from karpenter_check.disruption.eviction import budgets_of, keeps_from_eviction
+from karpenter_check.disruption.eviction import NeverAllows, budget_ref, budgets_of, keeps_from_eviction, never_allows
 from karpenter_check.disruption.expiry import forced_end
 from karpenter_check.disruption.pods import (
     STUCK_AFTER,
@@ -16,7 +16,8 @@ from karpenter_check.disruption.pods import (
     is_waited_for,
     says_do_not_disrupt,
 )
-from karpenter_check.snapshot import Pod, Snapshot, Version
+from karpenter_check.snapshot import Pod, Ref, Snapshot, Version
+from karpenter_check.snapshot.workload import PodDisruptionBudget
 
 _CRITICAL = frozenset({"system-cluster-critical", "system-node-critical"})
 _WAITS_BY_TIER = Version(1, 1)
@@ -34,7 +35,7 @@ class Held:
     by: str
     """Empty where nothing that was seen keeps it."""
     for_ever: bool
-    """Whether it stays until somebody acts; a PodDisruptionBudget may allow an eviction later."""
+    """Whether it stays until somebody acts: not where a PodDisruptionBudget may allow an eviction later, nor a Job's pod, which ends."""
     tier: int = 1
     """1 to 4, in the order in which they are evicted: ordinary pods, ordinary DaemonSet pods, critical pods, critical DaemonSet pods."""
     turn: bool = True
@@ -43,6 +44,8 @@ class Held:
     """When it is waited for no more, or what keeps it runs out, by itself."""
     forced: datetime | None = None
     """When Karpenter deletes it whatever keeps it: its own grace before the node's forced end. It may lie in the past."""
+    budgets: tuple[Ref, ...] = ()
+    """The PodDisruptionBudgets that keep it; where something keeps it and there is none, its own do-not-disrupt annotation does."""
 
 
 def tier(pod: Pod) -> int:
@@ -61,19 +64,31 @@ def _forced(pod: Pod, deadline: datetime | None, version: Version | None) -> dat
         return datetime.min.replace(tzinfo=deadline.tzinfo)  # the author means for ever: it is due at once
 
 
-def _keeper(snapshot: Snapshot, pod: Pod) -> tuple[str, bool, datetime | None]:
-    """What keeps a pod that is not being deleted, whether for ever, and until when."""
+def _never(snapshot: Snapshot, budget: PodDisruptionBudget, pod: Pod) -> NeverAllows | None:
+    """Why the budget never lets the pod go; where only a number says so, its workload must want just the pods that the budget counts."""
+    wanted = snapshot.desired_replicas(snapshot.owner(pod))
+    never = never_allows(budget, wanted=wanted or 0)
+    unsure = never and never.by_number and (wanted is None or budget.status.expected_pods > wanted)
+    return None if unsure else never
+
+
+def _keeper(snapshot: Snapshot, pod: Pod) -> tuple[str, bool, datetime | None, tuple[Ref, ...]]:
+    """What keeps a pod that is not being deleted, whether for ever, until when, and the PodDisruptionBudgets among it."""
     if says_do_not_disrupt(pod, snapshot.taken_at, snapshot.karpenter_version):
-        value = pod.metadata.annotations.do_not_disrupt
-        return f'karpenter.sh/do-not-disrupt: "{value}"', value == "true", do_not_disrupt_until(pod)
+        value, controller = pod.metadata.annotations.do_not_disrupt, pod.metadata.controller
+        ends = controller is not None and controller.kind == "Job"
+        return f'karpenter.sh/do-not-disrupt: "{value}"', value == "true" and not ends, do_not_disrupt_until(pod), ()
     budgets = () if pod.phase == "Pending" else budgets_of(snapshot, pod)
+    refs = tuple(map(budget_ref, budgets))
     if len(budgets) > 1:
-        names = " and ".join(sorted(budget.metadata.name for budget in budgets))
+        names = " and ".join(sorted(ref.name for ref in refs))
         count = _NUMBERS.get(len(budgets), str(len(budgets)))
-        return f"{count} PodDisruptionBudgets ({names}), which eviction refuses", True, None
+        return f"{count} PodDisruptionBudgets ({names}), which eviction refuses", True, None, refs
     if budgets and keeps_from_eviction(budgets[0], pod):
-        return f"PodDisruptionBudget {budgets[0].metadata.name}, which allows no disruption now", False, None
-    return "", False, None
+        never = _never(snapshot, budgets[0], pod)
+        allows = f"never allows a disruption ({never.field})" if never else "allows no disruption now"
+        return f"PodDisruptionBudget {refs[0].name}, which {allows}", never is not None, None, refs
+    return "", False, None, ()
 
 
 def held_pods(snapshot: Snapshot, node_name: str) -> tuple[Held, ...]:
@@ -92,8 +107,8 @@ def held_pods(snapshot: Snapshot, node_name: str) -> tuple[Held, ...]:
     held = []
     for pod in waiting:
         ends = pod.metadata.deletion_timestamp
-        by, for_ever, until = ("", False, ends + STUCK_AFTER) if ends else _keeper(snapshot, pod)
-        held.append(Held(pod, by, for_ever, tier(pod), tier(pod) == turn, until, _forced(pod, deadline, version)))
+        by, for_ever, until, budgets = ("", False, ends + STUCK_AFTER, ()) if ends else _keeper(snapshot, pod)
+        held.append(Held(pod, by, for_ever, tier(pod), tier(pod) == turn, until, _forced(pod, deadline, version), budgets))
     return tuple(
         sorted(held, key=lambda entry: (not entry.for_ever, not entry.by, entry.pod.metadata.namespace, entry.pod.metadata.name))
     )

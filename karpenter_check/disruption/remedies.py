@@ -56,27 +56,37 @@ def _annotation(pod: Ref, *, endless: bool) -> Fix:
 
 def ways_to_end(termination: Termination) -> tuple[Fix, ...]:
     """The ways to end a termination that hangs."""
-    found: list[Fix] = [_of_held(entry) for entry in termination.held if entry.by and entry.turn]
+    found: list[Fix] = [_of_held(entry) for entry in termination.held if entry.by and (entry.turn or entry.for_ever)]
     if termination.phase is Phase.VOLUMES:
         text = "see which of its volumes are left, and why whoever attached them does not detach them"
         found.append(Fix("fix", "kubectl get volumeattachments", text))
     if termination.phase is Phase.OTHER_FINALIZERS:
         found.append(Fix("fix", text=f"see why whoever set {', '.join(termination.finalizers)} does not take it away"))
     ways = list(dict.fromkeys(found))[:_FEW]
-    if termination.forced_end is None and any(entry.by and entry.turn for entry in termination.held):
+    if termination.forced_end is None and any(entry.by and (entry.turn or entry.for_ever) for entry in termination.held):
         ways.append(
             Fix("or", text="a terminationGracePeriod in the NodePool's template ends such drains, of nodes made from then on")
         )
     return tuple(ways)
 
 
+def by_hand(entry: Held) -> Fix:
+    """The way to end what a pod holds at once: to delete the pod."""
+    metadata = entry.pod.metadata
+    said = "this goes around its PodDisruptionBudget" if entry.budgets else "the pod asked not to be disturbed"
+    again = "its controller makes it again elsewhere" if metadata.controller else "it is a bare pod and is not made again"
+    ref = Ref("Pod", metadata.name, "v1", metadata.namespace)
+    return Fix("stop", command("delete", ref), risk=f"{said}: ask its owner first; {again}")
+
+
 def _of_held(entry: Held) -> Fix:
     metadata = entry.pod.metadata
     ref = Ref("Pod", metadata.name, "v1", metadata.namespace)
-    if "do-not-disrupt" in entry.by:
+    if not entry.budgets:
         return Fix("fix", command("annotate", ref, _ANNOTATION), risk="Karpenter then evicts it, and the drain goes on")
-    if "which eviction refuses" in entry.by:
-        return Fix(
-            "fix", f"kubectl get poddisruptionbudget -n {shlex.quote(metadata.namespace)}", "leave one of them that matches the pod"
-        )
-    return Fix("fix", f"kubectl get poddisruptionbudget -n {shlex.quote(metadata.namespace)}", "see why it allows none now")
+    if len(entry.budgets) > 1:
+        names = " ".join(shlex.quote(budget.name) for budget in entry.budgets)
+        asked = f"kubectl get poddisruptionbudget -n {shlex.quote(metadata.namespace)} {names}"
+        return Fix("fix", asked, "leave one of them that matches the pod")
+    text = "let it allow one disruption at least" if entry.for_ever else "see why it allows none now"
+    return Fix("fix", command("describe", entry.budgets[0]), text)

@@ -53,6 +53,11 @@ class Termination:
     unseen: tuple[Kind, ...] = ()
     """Kinds that were not all seen, so that more may hold the drain."""
 
+    @property
+    def endless(self) -> bool:
+        """Whether a pod that never leaves by itself holds the drain, and nothing forces it: it lasts until somebody acts."""
+        return self.forced_end is None and any(entry.for_ever for entry in self.held)
+
 
 def termination(snapshot: Snapshot, of: Node | NodeClaim) -> Termination | None:
     """How far the termination of the node has come; None of one that nobody deletes."""
@@ -98,6 +103,8 @@ def _phase(snapshot: Snapshot, state: StateNode, deleted: datetime) -> _Answer:
         return Phase.INSTANCE_TERMINATING, None, "its Node is gone, and its instance is to be deleted"
     if node.metadata.deletion_timestamp is None:
         return Phase.NOT_BEGUN, deleted, "its NodeClaim is being deleted, and Karpenter has not deleted its Node yet"
+    if claim and claim.metadata.deletion_timestamp is None:
+        return Phase.NOT_BEGUN, deleted, "its Node is being deleted, and Karpenter has not deleted its NodeClaim yet"
     return (_of_conditions(claim) if claim else None) or _of_pods(snapshot, node, claim)
 
 

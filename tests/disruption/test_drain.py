@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from karpenter_check.disruption.drain import Held, held_pods
 from karpenter_check.disruption.pods import says_do_not_disrupt
@@ -11,7 +12,7 @@ from karpenter_check.snapshot.metadata import Metadata, OwnerReference
 from karpenter_check.snapshot.pod import PodShapes
 from karpenter_check.snapshot.pod_object import PodObject, PodSpec, PodStatus
 from karpenter_check.snapshot.workload import PodDisruptionBudget, PodDisruptionBudgetSpec, PodDisruptionBudgetStatus
-from tests.build import NOON, Thing, a_budget, a_cluster, a_daemonset, a_node, a_nodeclaim, a_pod, ago
+from tests.build import NOON, Thing, a_budget, a_cluster, a_daemonset, a_deployment, a_node, a_nodeclaim, a_pod, ago
 
 WEB = {"app": "web"}
 
@@ -233,3 +234,48 @@ def test_before_1_0_another_taint_tells_what_is_not_waited_for() -> None:
 
     assert held(a_drain(old, version=Version(0, 37))) == []
     assert held(a_drain(old)) == [("old", "", False)]
+
+
+def test_a_budget_that_never_allows_anything_holds_its_pods_for_ever() -> None:
+    budget = a_budget("web", selects=WEB, allowed=0, max_unavailable=0)
+
+    assert held(a_drain(budget, a_pod("web-1", on="n1", labels=WEB))) == [
+        ("web-1", "PodDisruptionBudget web, which never allows a disruption (maxUnavailable: 0)", True)
+    ]
+
+
+@pytest.mark.parametrize(("replicas", "expected", "for_ever"), [(1, 1, True), (2, 1, False), (1, 2, False)])
+def test_a_budget_of_a_number_holds_for_ever_where_its_workload_wants_no_more_pods(
+    replicas: int,
+    expected: int,
+    for_ever: bool,  # noqa: FBT001  the expectation
+) -> None:
+    web, budget = (
+        a_deployment("web", replicas=replicas),
+        a_budget("web", selects=WEB, allowed=0, min_available=expected, expected=expected),
+    )
+
+    assert [entry[2] for entry in held(a_drain(web, budget, a_pod("web-1", on="n1", of=web, labels=WEB)))] == [for_ever]
+
+
+def test_a_budget_of_a_number_does_not_hold_for_ever_where_nobody_knows_how_many_pods_are_wanted() -> None:
+    budget = a_budget("web", selects=WEB, allowed=0, min_available=1, expected=1)
+
+    assert [entry[2] for entry in held(a_drain(budget, a_pod("web-1", on="n1", labels=WEB)))] == [False]
+
+
+def test_a_jobs_pod_that_says_do_not_disrupt_stays_until_the_job_is_done() -> None:
+    job = a_pod("train", on="n1", do_not_disrupt="true")
+    owner = OwnerReference("Job", "train", "uid", "batch/v1", controller=True)
+    job = replace(job, metadata=replace(job.metadata, owner_references=(owner,)))
+
+    assert held(a_drain(job)) == [("train", 'karpenter.sh/do-not-disrupt: "true"', False)]
+
+
+def test_what_keeps_a_pod_is_named_by_its_budgets() -> None:
+    cluster = a_drain(a_budget("b", selects=WEB), a_budget("a"), a_pod("web-1", on="n1", labels=WEB), a_pod("x", on="n1"))
+
+    assert [[str(ref) for ref in entry.budgets] for entry in held_pods(cluster, "n1")] == [
+        ["PodDisruptionBudget shop/b", "PodDisruptionBudget shop/a"],
+        [],
+    ]

@@ -96,6 +96,28 @@ def test_karpenter_has_not_begun_where_the_node_stands_or_no_condition_does() ->
     assert at(a_terminating(pods=1)) == (Phase.NOT_BEGUN, ago("10m"), silent)
 
 
+def test_karpenter_has_not_begun_where_the_nodeclaim_of_a_deleted_node_stands() -> None:
+    said = "its Node is being deleted, and Karpenter has not deleted its NodeClaim yet"
+
+    assert at(a_cluster(a_node("n1", deleted="10m"), a_nodeclaim(), a_pod("web", on="n1"))) == (Phase.NOT_BEGUN, ago("10m"), said)
+
+
+@pytest.mark.parametrize(
+    ("do_not_disrupt", "grace", "endless"), [("true", "", True), ("true", "1h", False), ("2h", "", False), ("", "", False)]
+)
+def test_a_drain_is_endless_where_a_pod_never_leaves_and_nothing_forces_it(
+    do_not_disrupt: str,
+    grace: str,
+    endless: bool,  # noqa: FBT001  the expectation
+) -> None:
+    claim = a_nodeclaim(deleted="10m", termination_grace_period=grace)
+    cluster = a_cluster(a_node("n1", deleted="10m"), claim, a_pod("web", on="n1", do_not_disrupt=do_not_disrupt))
+    found = termination(cluster, cluster.nodes[0])
+
+    assert found is not None
+    assert found.endless is endless
+
+
 @pytest.mark.parametrize("version", [Version(1, 5), None])
 def test_before_1_6_pods_tell_the_drain_and_nothing_tells_what_follows(version: Version | None) -> None:
     said = "no pod is seen that it waits for; whether volumes or its instance hold it is not said"
