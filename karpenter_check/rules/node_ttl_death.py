@@ -6,9 +6,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from karpenter_check.disruption.drain import Held, held_pods
-from karpenter_check.disruption.expiry import died_of_expiry, forced_end
-from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, earliest, verification
+from karpenter_check.disruption.drain import Held
+from karpenter_check.disruption.expiry import died_of_expiry
+from karpenter_check.disruption.hold import LATE
+from karpenter_check.disruption.remedies import by_hand
+from karpenter_check.disruption.termination import Termination, termination
+from karpenter_check.finding import (
+    Blame,
+    Confidence,
+    Evidence,
+    Finding,
+    Fix,
+    Impact,
+    Occurrence,
+    Ref,
+    Severity,
+    earliest,
+    verification,
+)
 from karpenter_check.rule import rule
 from karpenter_check.scheduling.nomination import node_ref, nominations, pod_ref
 from karpenter_check.snapshot import Kind, NodeClaim, Snapshot
@@ -23,7 +38,7 @@ HANGS, DRAINS = "drain-hangs", "expired"
 class _Death:
     claim: NodeClaim
     deleted: datetime
-    held: tuple[Held, ...]
+    ending: Termination
     evicted: tuple[Event, ...]
     hangs: bool
 
@@ -39,26 +54,21 @@ def node_ttl_death(
     deaths: dict[tuple[str, str], list[_Death]] = defaultdict(list)
     for claim in snapshot.nodeclaims:
         deleted = claim.metadata.deletion_timestamp
-        if deleted and snapshot.settled(deleted) and died_of_expiry(snapshot, claim):
-            death = _death(snapshot, claim, deleted, blocked_after, hangs_after)
+        ending = termination(snapshot, claim) if deleted and snapshot.settled(deleted) and died_of_expiry(snapshot, claim) else None
+        if deleted and ending:
+            hangs = _hangs(ending, snapshot.taken_at - deleted, blocked_after, hangs_after)
+            death = _Death(claim, deleted, ending, _evicted(snapshot, claim), hangs)
             deaths[claim.nodepool, HANGS if death.hangs else DRAINS].append(death)
     for (nodepool, cause), found in deaths.items():
         yield _finding(snapshot, nodepool, cause, sorted(found, key=lambda death: (death.deleted, death.claim.name)))
 
 
-def _death(
-    snapshot: Snapshot,
-    claim: NodeClaim,
-    deleted: datetime,
-    blocked_after: timedelta,
-    hangs_after: timedelta,
-) -> _Death:
+def _hangs(ending: Termination, draining: timedelta, blocked_after: timedelta, hangs_after: timedelta) -> bool:
     """A drain hangs where a pod that never leaves holds it and nothing will force it, or where it takes longer than it may."""
-    held = held_pods(snapshot, claim.status.node_name)
-    draining, end = snapshot.taken_at - deleted, forced_end(claim)
-    stuck = end is None and draining >= blocked_after and any(entry.for_ever for entry in held)
-    late = bool(held) and draining >= (hangs_after if end is None else max(hangs_after, end - deleted + timedelta(minutes=5)))
-    return _Death(claim, deleted, held, _evicted(snapshot, claim), stuck or late)
+    if ending.endless and draining >= blocked_after:
+        return True
+    end = ending.forced_end
+    return bool(ending.held) and draining >= (hangs_after if end is None else max(hangs_after, end - ending.deleted + LATE))
 
 
 @once
@@ -94,15 +104,15 @@ def _evicted(snapshot: Snapshot, claim: NodeClaim) -> tuple[Event, ...]:
 def _finding(snapshot: Snapshot, nodepool: str, cause: str, deaths: Sequence[_Death]) -> Finding:
     pool = Ref("NodePool", nodepool, "karpenter.sh/v1")
     first = deaths[0]
-    claim, culprit = first.claim, next((entry for entry in first.held if entry.by), None)
+    claim, culprit = first.claim, next((entry for entry in first.ending.held if entry.by), None)
     forced = sum(len(death.evicted) for death in deaths)
-    pods = sum(len(death.held) for death in deaths)
+    pods = sum(len(death.ending.held) for death in deaths)
     lived = _lived(snapshot, claim)
     ago = spoken(snapshot.taken_at - first.deleted)
     some = "terminating since its" if len(deaths) == 1 else f"{len(deaths)} nodes terminating since their"
     message = f"{some} expireAfter {lived} ran out {ago} ago"
     if cause == HANGS:
-        holding = sum(bool(entry.by) for death in deaths for entry in death.held) or pods
+        holding = sum(bool(entry.by) for death in deaths for entry in death.ending.held) or pods
         message += f"; the drain hangs on {holding} pod{'s' * (holding != 1)}"
     return Finding(
         object=node_ref(claim.status.node_name) if len(deaths) == 1 and claim.status.node_name else pool,
@@ -112,7 +122,7 @@ def _finding(snapshot: Snapshot, nodepool: str, cause: str, deaths: Sequence[_De
         severity=Severity.HIGH if cause == HANGS else None,
         confidence=Confidence.LIKELY if snapshot.whole(Kind.EVENT) else Confidence.POSSIBLE,
         message=message,
-        why=_why(claim, first, culprit),
+        why=_why(first, culprit),
         cost=_cost(pods, forced, heard=snapshot.covered(Kind.EVENT).sufficient),
         impact=Impact(nodes=len(deaths), pods=pods + forced),
         evidence=tuple(_evidence(first, culprit, lived)),
@@ -125,7 +135,15 @@ def _finding(snapshot: Snapshot, nodepool: str, cause: str, deaths: Sequence[_De
         ),
         since=earliest(death.deleted for death in deaths),
         fix=tuple(_fix(claim, nodepool, culprit, hangs=cause == HANGS)),
+        blames=tuple(map(Blame, dict.fromkeys(_blamed(snapshot, deaths, hangs=cause == HANGS)))),
     )  # fmt: skip
+
+
+def _blamed(snapshot: Snapshot, deaths: Sequence[_Death], *, hangs: bool) -> Iterator[Ref]:
+    """The nodes, of which other findings say why they do not go, and what holds a drain that hangs."""
+    yield from (node_ref(death.claim.status.node_name) for death in deaths if death.claim.status.node_name)
+    for entry in (entry for death in deaths for entry in death.ending.held if hangs and entry.by):
+        yield from (snapshot.owner(entry.pod), *entry.budgets)
 
 
 def _cost(pods: int, forced: int, *, heard: bool) -> str:
@@ -141,25 +159,20 @@ def _lived(snapshot: Snapshot, claim: NodeClaim) -> str:
     return claim.spec.expire_after or (pool.spec.disruption.expire_after if pool else "")
 
 
-def _why(claim: NodeClaim, death: _Death, culprit: Held | None) -> str:
-    end = forced_end(claim)
+def _why(death: _Death, culprit: Held | None) -> str:
+    end = death.ending.forced_end
     limit = f"forced end {end:%Y-%m-%d %H:%M:%SZ}" if end else "no terminationGracePeriod, so nothing ends it by force"
     if culprit:
         for_ever = end is None and culprit.for_ever
         return f"{pod_ref(culprit.pod)} is kept by {culprit.by}; {'no terminationGracePeriod, so it drains for ever' if for_ever else limit}"
-    if death.held:
+    if death.ending.held:
         left = (
-            f"{len(death.held)} pods are left, and nothing that was seen keeps them"
-            if len(death.held) > 1
+            f"{len(death.ending.held)} pods are left, and nothing that was seen keeps them"
+            if len(death.ending.held) > 1
             else "1 pod is left, and nothing that was seen keeps it"
         )
         return f"{left} there; {limit}"
     return f"deleted at creation + expireAfter, with no other reason given; {limit}"
-
-
-def _annotated(held: Held) -> bool:
-    """Whether the pod's own annotation keeps it, and not a PodDisruptionBudget."""
-    return held.by.startswith("karpenter.sh/do-not-disrupt")
 
 
 def _evidence(death: _Death, culprit: Held | None, lived: str) -> Iterator[Evidence]:
@@ -168,8 +181,8 @@ def _evidence(death: _Death, culprit: Held | None, lived: str) -> Iterator[Evide
     yield Evidence(ref, "metadata.creationTimestamp + spec.expireAfter", lived)
     yield Evidence(ref, "metadata.deletionTimestamp", f"{death.deleted:%Y-%m-%dT%H:%M:%SZ}")
     if culprit:
-        path = "metadata.annotations.karpenter.sh/do-not-disrupt" if _annotated(culprit) else "metadata.labels"
-        value = culprit.pod.metadata.annotations.do_not_disrupt if _annotated(culprit) else f"matched by {culprit.by}"
+        path = "metadata.labels" if culprit.budgets else "metadata.annotations.karpenter.sh/do-not-disrupt"
+        value = f"matched by {culprit.by}" if culprit.budgets else culprit.pod.metadata.annotations.do_not_disrupt
         yield Evidence(pod_ref(culprit.pod), path, value)
     if death.evicted:
         yield Evidence.of_event(death.evicted[-1], count=len(death.evicted))
@@ -177,11 +190,7 @@ def _evidence(death: _Death, culprit: Held | None, lived: str) -> Iterator[Evide
 
 def _fix(claim: NodeClaim, nodepool: str, culprit: Held | None, *, hangs: bool) -> Iterator[Fix]:
     if hangs and culprit:
-        metadata = culprit.pod.metadata
-        command = f"kubectl delete pod -n {shlex.quote(metadata.namespace)} {shlex.quote(metadata.name)}"
-        said = "the pod asked not to be disturbed" if _annotated(culprit) else "this goes around its PodDisruptionBudget"
-        again = "its controller makes it again elsewhere" if metadata.controller else "it is a bare pod and is not made again"
-        yield Fix("stop", command, risk=f"{said}: ask its owner first; {again}")
+        yield by_hand(culprit)
     if hangs and claim.termination_grace_period is None and claim.spec.expire_after:  # v1beta1 has neither field
         patch = shlex.quote('{"spec":{"template":{"spec":{"terminationGracePeriod":"24h"}}}}')
         yield Fix(

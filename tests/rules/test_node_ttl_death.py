@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from karpenter_check.finding import Confidence, EventEvidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity
+from karpenter_check.finding import Blame, Confidence, EventEvidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity
 from karpenter_check.rules.node_ttl_death import node_ttl_death
 from karpenter_check.snapshot import NodeClaim, Snapshot
 from karpenter_check.snapshot.event import Event, InvolvedObject
@@ -76,6 +76,7 @@ def test_a_node_that_drains_since_its_time_to_live_ran_out_is_found() -> None:
             occurrences=(Occurrence(NODE, claim.metadata.uid, "n1", "ttl_expired", ago("2m")),),
             since=ago("2m"),
             fix=(VERIFY,),
+            blames=(Blame(NODE),),
         ),
     ]
 
@@ -122,6 +123,7 @@ def test_a_drain_that_hangs_on_a_pod_that_says_do_not_disrupt_is_found() -> None
                 GRACE,
                 VERIFY,
             ),
+            blames=(Blame(NODE), Blame(Ref("Pod", "pinned", "v1", "shop"))),
         ),
     ]
 
@@ -328,3 +330,32 @@ def test_an_expiry_that_nothing_holds_up_does_not_drain_for_ever() -> None:
         == "deleted at creation + expireAfter, with no other reason given; no terminationGracePeriod, so nothing ends it by force"
     )
     assert finding.fix == (VERIFY,)
+
+
+def test_a_budget_that_never_allows_anything_makes_the_drain_hang_at_once() -> None:
+    budget = a_budget("web", selects={"app": "web"}, allowed=0, max_unavailable=0)
+    cluster = a_cluster(a_node("n1", deleted="6m"), an_expired_claim("6m"), a_pod("web", on="n1", labels={"app": "web"}), budget)
+
+    assert judged(cluster) == [("drain-hangs", Severity.HIGH)]
+
+
+def test_a_drain_that_hangs_blames_its_node_the_workload_and_the_budgets() -> None:
+    web = a_deployment("web")
+    cluster = a_cluster(
+        a_node("n1", deleted="10m"),
+        an_expired_claim(),
+        web,
+        a_pod("web-1", on="n1", of=web, labels={"app": "web"}),
+        a_pod("leaves", on="n1"),
+        a_budget("one", selects={"app": "web"}),
+        a_budget("two", selects={"app": "web"}),
+    )
+
+    assert [finding.blames for finding in found(cluster)] == [
+        (
+            Blame(NODE),
+            Blame(Ref("Deployment", "web", "apps/v1", "shop")),
+            Blame(Ref("PodDisruptionBudget", "one", "policy/v1", "shop")),
+            Blame(Ref("PodDisruptionBudget", "two", "policy/v1", "shop")),
+        ),
+    ]
