@@ -64,6 +64,7 @@ def test_every_fault_is_found_and_nothing_else(recorded: Recorded) -> None:
     assert rows(recorded("faults").results) == [
         (Severity.HIGH, "daemonset-nodepool-mismatch", BINPACKING, "general", "label:binpacking"),
         (Severity.HIGH, "node-reaping-nominated", IDLE, "idle", "other_scheduler"),
+        (Severity.HIGH, "node-terminating-stuck", SHORTLIVED, "shortlived", "pod-do-not-disrupt"),
         (Severity.HIGH, "node-ttl-death", SHORTLIVED, "shortlived", "drain-hangs"),
         (Severity.HIGH, "nominated-pod-failure", GHOST, "idle", "other_scheduler"),
         (Severity.HIGH, "nominated-pod-failure", a_deployment("guarded-app"), "guarded", "not_initialized"),

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from karpenter_check.disruption.hold import LATE, Cause, Firm, Hold, hold
 from karpenter_check.disruption.remedies import by_hand, command, ways_to_end
 from karpenter_check.disruption.state_node import StateNode, state_node
@@ -12,7 +14,7 @@ from karpenter_check.disruption.termination import FINALIZER, Termination, termi
 from karpenter_check.finding import Blame, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, earliest, verification
 from karpenter_check.rule import rule
 from karpenter_check.scheduling.nomination import pod_ref
-from karpenter_check.snapshot import NO_TIME, Kind, Snapshot
+from karpenter_check.snapshot import GRACE, NO_TIME, Kind, Snapshot
 from karpenter_check.snapshot.counted import plural
 from karpenter_check.snapshot.duration import spoken
 from karpenter_check.snapshot.moments import at, at_and_distance
@@ -91,6 +93,8 @@ def _severity(
     snapshot: Snapshot, ending: Termination, held: Hold, age: timedelta, limits: tuple[timedelta, timedelta, timedelta]
 ) -> Severity | None:
     """How bad it is, or None as long as it is not; `limits` are the settings in their order."""
+    if age < GRACE:
+        return None
     warn_after, fail_after, blocked_after = limits
     if held.firm is Firm.FOR_EVER and age >= blocked_after:
         return Severity.HIGH
@@ -113,7 +117,7 @@ def _finding(snapshot: Snapshot, nodepool: str, nodes: Sequence[_Stuck]) -> Find
         if not ending.unseen
         else "; more may hold it: " + ", ".join(f"{kind} is {snapshot.covered(kind)}" for kind in ending.unseen)
     )
-    culprits = [entry for node in nodes for entry in node.hold.pods]
+    culprits = [entry for node in nodes for entry in node.hold.pods if entry.by and held.cause not in _KARPENTERS]
     blamed = [ref for entry in culprits for ref in (snapshot.owner(entry.pod), *entry.budgets)]
     return Finding(
         object=worst.state.ref if len(nodes) == 1 else owner,
@@ -193,7 +197,7 @@ def _fix(stuck: _Stuck, nodepool: str) -> Iterator[Fix]:
     if kept and stuck.hold.cause in {Cause.PDB, Cause.MULTIPLE_PDBS}:
         yield by_hand(kept[0])
     if stuck.hold.cause not in _KARPENTERS:
-        yield from ways_to_end(stuck.ending)
+        yield from (replace(way, step="fix") for way in ways_to_end(stuck.ending))
     else:
         yield Fix(
             "fix",

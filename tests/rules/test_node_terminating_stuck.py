@@ -108,7 +108,7 @@ def test_a_node_that_a_pod_holds_for_ever_is_found() -> None:
                     "kubectl annotate pod -n shop pinned karpenter.sh/do-not-disrupt-",
                     risk="Karpenter then evicts it, and the drain goes on",
                 ),
-                Fix("or", text="a terminationGracePeriod in the NodePool's template ends such drains, of nodes made from then on"),
+                Fix("fix", text="a terminationGracePeriod in the NodePool's template ends such drains, of nodes made from then on"),
                 VERIFY,
             ),
             blames=(Blame(Ref("Pod", "pinned", "v1", "shop")),),
@@ -127,6 +127,10 @@ def test_what_never_ends_is_told_after_five_minutes(since: str, expected: list[S
 
 def test_blocked_after_sets_how_long_a_pod_that_never_leaves_may_hold_a_node() -> None:
     assert list(node_terminating_stuck(a_drain(pinned()), blocked_after=timedelta(minutes=11))) == []
+
+
+def test_what_was_deleted_within_the_last_minute_is_not_judged() -> None:
+    assert list(node_terminating_stuck(a_drain(pinned(), since="59s"), blocked_after=timedelta())) == []
 
 
 def test_a_pod_that_two_budgets_match_holds_its_node_for_ever() -> None:
@@ -246,6 +250,7 @@ def test_pods_that_nothing_keeps_and_that_are_never_evicted_are_karpenters_own_f
     cluster = a_drain(a_pod("a", on="n1", age="29h"), a_pod("b", on="n1", age="29h"), since="70m")
     (finding,) = found(cluster)
 
+    assert finding.blames == ()
     assert (finding.cause, finding.severity, finding.confidence, finding.message, finding.fix) == (
         "pods",
         HIGH,
