@@ -9,23 +9,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from karpenter_check.disruption.blocked_events import blocked_events, word_of
 from karpenter_check.disruption.blocker import Blocker, Lasts, Word
 from karpenter_check.disruption.state_node import StateNode
 from karpenter_check.finding import Confidence, earliest
 from karpenter_check.scheduling.nomination import Nominee, nominees, pod_ref, target_node
 from karpenter_check.snapshot import Snapshot
 from karpenter_check.snapshot.duration import duration, spoken
-from karpenter_check.snapshot.event import Event, by_karpenter
+from karpenter_check.snapshot.event import Event
 from karpenter_check.snapshot.once import once
 
 _BATCH_MAX_DURATION = timedelta(seconds=10)
 _SHORTEST = timedelta(seconds=10)
 _REPEATED_AFTER = timedelta(minutes=2)
-_SAID = "nominated for a pending pod"
+_TOLD_AGAIN = timedelta(minutes=3)
+"""What goes on is told again within so long: 2 minutes in which Karpenter repeats no event, and its rounds, which take their time."""
+_REPEATS = timedelta(minutes=4)
+"""A block that lasts is told again at least so often; rarer ones are single nominations of a busy node."""
 
 
 @dataclass(frozen=True)
-class _Live:
+class _Told:
     nominee: Nominee
     last: datetime
     renewed: bool
@@ -55,34 +59,60 @@ def _comes_again(snapshot: Snapshot, nominee: Nominee) -> bool:
 
 
 @once
-def _live(snapshot: Snapshot) -> Mapping[str, Sequence[_Live]]:
-    """The nominations that may hold now, by the node that they name, longest first."""
-    found: dict[str, list[_Live]] = defaultdict(list)
-    window = nomination_window(snapshot)
+def _told(snapshot: Snapshot) -> Mapping[str, Sequence[_Told]]:
+    """The latest nomination of each pod, by the node that it names, the longest nominated first."""
+    found: dict[str, list[_Told]] = defaultdict(list)
     for nominee in nominees(snapshot).values():
         node, last = target_node(snapshot, nominee), nominee.latest.last_seen
-        if node is None or last is None:
-            continue
-        renewed = nominee.pod.node_name != node.name and _comes_again(snapshot, nominee)
-        if snapshot.taken_at - last <= window + (_REPEATED_AFTER if renewed else timedelta()):
-            found[node.name].append(_Live(nominee, last, renewed))
-    return {
-        name: sorted(live, key=lambda entry: (entry.nominee.since, entry.nominee.pod.metadata.uid)) for name, live in found.items()
-    }
+        if node and last:
+            renewed = nominee.pod.node_name != node.name and _comes_again(snapshot, nominee)
+            found[node.name].append(_Told(nominee, last, renewed))
+    return {name: sorted(told, key=_longest_first) for name, told in found.items()}
+
+
+def _longest_first(told: _Told) -> tuple[datetime, str, str]:
+    metadata = told.nominee.pod.metadata
+    return told.nominee.since, metadata.namespace, metadata.name
+
+
+def _live(snapshot: Snapshot, node: str) -> Sequence[_Told]:
+    """The nominations that may hold the node now."""
+    window, now = nomination_window(snapshot), snapshot.taken_at
+    return [
+        told
+        for told in _told(snapshot).get(node, ())
+        if now - told.last <= window + (_REPEATED_AFTER if told.renewed else timedelta())
+    ]
+
+
+def _told_again(snapshot: Snapshot, last: datetime) -> bool:
+    """Whether what Karpenter said then may go on."""
+    return snapshot.taken_at - last <= max(_TOLD_AGAIN, nomination_window(snapshot) + _REPEATED_AFTER)
 
 
 @once
-def _said(snapshot: Snapshot) -> Mapping[tuple[str, str], Event]:
-    """Karpenter's latest word that an object is nominated, by kind and name."""
-    found: dict[tuple[str, str], Event] = {}
-    for event in snapshot.events_by_reason.get("DisruptionBlocked", ()):
-        about, last = (event.involved_object.kind, event.involved_object.name), event.last_seen
-        if last is None or not by_karpenter(event) or _SAID not in event.message.lower():
-            continue
-        before = found[about].last_seen if about in found else None
-        if before is None or last > before:
-            found[about] = event
-    return found
+def renewed(snapshot: Snapshot) -> Mapping[str, Sequence[Nominee]]:
+    """The pods that Karpenter goes on nominating each node for, because they still have to come; the longest nominated first."""
+    going_on = {
+        name: [entry.nominee for entry in told if entry.renewed and _told_again(snapshot, entry.last)]
+        for name, told in _told(snapshot).items()
+    }
+    return {name: pods for name, pods in going_on.items() if pods}
+
+
+def standing_word(snapshot: Snapshot, state: StateNode, times: int) -> Event | None:
+    """Karpenter's word that the node is nominated, if it is recent and has come again and again, `times` at the least."""
+    for event in _said(snapshot, state):
+        first, last = event.first_seen, event.last_seen
+        steady = first and last and event.times * _REPEATS >= last - first
+        if last and steady and event.times >= times and _told_again(snapshot, last):
+            return event
+    return None
+
+
+def _said(snapshot: Snapshot, state: StateNode) -> Sequence[Event]:
+    """Karpenter's own words that the node is nominated, the latest first."""
+    return [event for event in blocked_events(snapshot, state) if word_of(event.message) is Word.NOMINATED]
 
 
 @once
@@ -94,7 +124,7 @@ def anybody_waits(snapshot: Snapshot) -> bool:
 
 def nomination_of(snapshot: Snapshot, state: StateNode) -> Blocker | None:
     """That the node is nominated, inferred from events; None where nothing says so, which proves nothing."""
-    live, window = _live(snapshot).get(state.name, ()), nomination_window(snapshot)
+    live, window = _live(snapshot, state.name), nomination_window(snapshot)
     if live:
         pods = tuple(pod_ref(entry.nominee.pod) for entry in live)
         more = f" and {len(pods) - 1} more" if len(pods) > 1 else ""
@@ -102,8 +132,7 @@ def nomination_of(snapshot: Snapshot, state: StateNode) -> Blocker | None:
         since = earliest(entry.nominee.since for entry in live)
         said = f"Karpenter keeps it for {pods[0]}{more}"
         return Blocker(Word.NOMINATED, said, pods, Confidence.LIKELY, Lasts.MAY_END, since, until)
-    words = [word for ref in state.refs if (word := _said(snapshot).get((ref.kind, ref.name)))]
-    heard = max((word for word in words if word.last_seen), key=lambda word: word.last_seen or snapshot.taken_at, default=None)
+    heard = next(iter(_said(snapshot, state)), None)
     if heard is None or heard.last_seen is None or snapshot.taken_at - heard.last_seen > window + _REPEATED_AFTER:
         return None
     age = snapshot.taken_at - heard.last_seen

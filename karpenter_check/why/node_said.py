@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from karpenter_check.disruption.blocked_events import word_of
 from karpenter_check.disruption.blocker import Word
 from karpenter_check.disruption.state_node import StateNode
 from karpenter_check.snapshot import NO_TIME, NodePool, Snapshot
@@ -13,17 +14,6 @@ REPEATED_WITHIN = timedelta(minutes=2, seconds=30)
 """Karpenter says again what still holds after 2 minutes, at its next look at the node (`events/recorder.go`)."""
 _JUST_NOW = timedelta(seconds=30)
 """What was said again so lately can hardly have passed: Karpenter looks every 10 s."""
-_BLOCKS = {
-    "does not have an associated node": Word.NO_NODE,
-    "Node isn't initialized": Word.NOT_INITIALIZED,
-    "Node is deleting or marked for deletion": Word.TERMINATING,
-    "Node is nominated for a pending pod": Word.NOMINATED,
-    'Disruption is blocked through the "karpenter.sh/do-not-disrupt" annotation': Word.DO_NOT_DISRUPT_NODE,
-    'Pod has "karpenter.sh/do-not-disrupt" annotation': Word.DO_NOT_DISRUPT_POD,
-    "Eviction does not support multiple PDBs": Word.MULTIPLE_PDBS,
-    "Pdb prevents pod evictions": Word.PDB,
-}
-"""How Karpenter says each blocker (`state/statenode.go`, `pkg/utils/pdb`, 1.13)."""
 _OF_DISRUPTION = ("DisruptionBlocked", "Unconsolidatable")
 _OF_TERMINATION = ("FailedDraining", "AwaitingVolumeDetachment", "TerminationGracePeriodExpiring", "FailedTermination", "DisruptionTerminating", "DisruptionBlocked")  # fmt: skip
 
@@ -90,7 +80,7 @@ def _last(snapshot: Snapshot, reason: str, names: set[tuple[str, str]]) -> Event
 
 
 def _judged(snapshot: Snapshot, event: Event, blocking: Sequence[Word], unasked: Mapping[Word, str]) -> tuple[bool | None, str]:
-    word = next((word for begin, word in _BLOCKS.items() if begin in event.message), None)
+    word = word_of(event.message)
     if event.reason == "FailedDraining":
         word = Word.TERMINATING
     elif event.reason != "DisruptionBlocked":

@@ -2,12 +2,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from karpenter_check.finding import Blame, Confidence, EventEvidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity
 from karpenter_check.rules.node_reaping_nominated import node_reaping_nominated
 from karpenter_check.snapshot import NodeClaim, Snapshot
 from karpenter_check.snapshot.event import Event, EventSeries, InvolvedObject
 from karpenter_check.snapshot.metadata import Condition
+from karpenter_check.snapshot.workload import DeploymentContainer, DeploymentPodSpec, DeploymentSpec, DeploymentTemplate, EnvVar
 from tests.build import (
     Thing,
     a_cluster,
@@ -221,6 +223,31 @@ def test_an_event_of_the_newer_recorder_counts_as_well() -> None:
     )
 
     assert judged(held(block=block)) == [(Severity.HIGH, Confidence.LIKELY)]
+
+
+def test_the_word_of_somebody_else_is_not_karpenters() -> None:
+    about = InvolvedObject("Node", "", "n1")
+    block = an_event(
+        "DisruptionBlocked",
+        "Node is nominated for a pending pod",
+        about=about,
+        first="15m",
+        last="1m",
+        times=8,
+        component="x",
+    )
+
+    assert found(held(block=block)) == []
+
+
+def test_a_nomination_lasts_as_long_as_the_deployment_says() -> None:
+    controller = a_deployment("karpenter", namespace="karpenter", labels={"app.kubernetes.io/name": "karpenter"})
+    container = DeploymentContainer("karpenter:1.13.0", (EnvVar("BATCH_MAX_DURATION", "60s"),))
+    pod = DeploymentTemplate(DeploymentPodSpec((container,)))
+    controller = replace(controller, spec=DeploymentSpec(1, pod))
+    (finding,) = found(held(controller, block=blocked(last="4m")))
+
+    assert "fit here and renews a 120 s nomination;" in finding.why
 
 
 def test_within_the_first_ten_minutes_it_is_low() -> None:
