@@ -465,14 +465,16 @@ def a_budget(
     expected: int = 0,
     healthy: int = 0,
     desired_healthy: int = 0,
+    closed: str = "",
     age: str = "",
 ) -> PodDisruptionBudget:
-    """A PodDisruptionBudget that allows one disruption now; `unhealthy_pods` is its unhealthyPodEvictionPolicy."""
+    """A PodDisruptionBudget that allows one disruption now; `unhealthy_pods` is its unhealthyPodEvictionPolicy, `closed` since when it allows none."""
     spec = PodDisruptionBudgetSpec(LabelSelector(dict(selects or {})), unhealthy_pods, min_available, max_unavailable)
+    conditions = (Condition("DisruptionAllowed", "False", "InsufficientPods", last_transition_time=ago(closed)),) if closed else ()
     return PodDisruptionBudget(
         Metadata(name, namespace, creation_timestamp=ago(age) if age else None),
         spec,
-        PodDisruptionBudgetStatus(allowed, expected, healthy, desired_healthy),
+        PodDisruptionBudgetStatus(allowed, expected, healthy, desired_healthy, conditions),
     )
 
 

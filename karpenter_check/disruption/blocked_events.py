@@ -6,6 +6,7 @@ It tells the first blocker alone, and nothing of the same object again for 2 min
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from karpenter_check.disruption.blocker import Word
 from karpenter_check.disruption.state_node import StateNode
@@ -13,6 +14,8 @@ from karpenter_check.snapshot import Snapshot
 from karpenter_check.snapshot.event import Event, by_karpenter
 from karpenter_check.snapshot.once import once
 
+TOLD_AGAIN = timedelta(minutes=3)
+"""What goes on is told again within so long: 2 minutes in which Karpenter repeats no event, and its rounds, which take their time."""
 _WORDS = {
     "does not have an associated node": Word.NO_NODE,
     "node isn't initialized": Word.NOT_INITIALIZED,

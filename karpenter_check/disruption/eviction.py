@@ -7,9 +7,11 @@ Two ask: Karpenter, before it disrupts a node (`pkg/utils/pdb`), and the API ser
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeAlias
 
 from karpenter_check.snapshot import Pod, Ref, Snapshot
+from karpenter_check.snapshot.metadata import condition
 from karpenter_check.snapshot.once import once
 from karpenter_check.snapshot.selector import LabelSelector
 from karpenter_check.snapshot.workload import PodDisruptionBudget
@@ -119,6 +121,12 @@ def keeps_from_eviction(budget: PodDisruptionBudget, pod: Pod) -> bool:
     status = budget.status
     healthy = 0 < status.desired_healthy <= status.current_healthy
     return pod.ready or not (budget.spec.unhealthy_pod_eviction_policy == "AlwaysAllow" or healthy)
+
+
+def closed_since(budget: PodDisruptionBudget) -> datetime | None:
+    """Since when the budget allows no disruption, by its own condition (`UpdateDisruptionAllowedCondition`); None where that is not said."""
+    said = condition(budget.status.conditions, "DisruptionAllowed")
+    return said.last_transition_time if said and said.status == "False" else None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from karpenter_check.disruption.blocked_events import blocked_events, word_of
+from karpenter_check.disruption.blocked_events import TOLD_AGAIN, blocked_events, word_of
 from karpenter_check.disruption.blocker import Blocker, Lasts, Word
 from karpenter_check.disruption.state_node import StateNode
 from karpenter_check.finding import Confidence, earliest
@@ -22,8 +22,6 @@ from karpenter_check.snapshot.once import once
 _BATCH_MAX_DURATION = timedelta(seconds=10)
 _SHORTEST = timedelta(seconds=10)
 _REPEATED_AFTER = timedelta(minutes=2)
-_TOLD_AGAIN = timedelta(minutes=3)
-"""What goes on is told again within so long: 2 minutes in which Karpenter repeats no event, and its rounds, which take their time."""
 _REPEATS = timedelta(minutes=4)
 """A block that lasts is told again at least so often; rarer ones are single nominations of a busy node."""
 
@@ -87,7 +85,7 @@ def _live(snapshot: Snapshot, node: str) -> Sequence[_Told]:
 
 def _told_again(snapshot: Snapshot, last: datetime) -> bool:
     """Whether what Karpenter said then may go on."""
-    return snapshot.taken_at - last <= max(_TOLD_AGAIN, nomination_window(snapshot) + _REPEATED_AFTER)
+    return snapshot.taken_at - last <= max(TOLD_AGAIN, nomination_window(snapshot) + _REPEATED_AFTER)
 
 
 @once

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from karpenter_check.disruption.blocker import Blocker, Lasts, Word, certainty, unknown
-from karpenter_check.disruption.eviction import budget_ref, budgets_of, keeps_from_disruption, never_allows
+from karpenter_check.disruption.eviction import budget_ref, budgets_of, closed_since, keeps_from_disruption, never_allows
 from karpenter_check.disruption.pods import do_not_disrupt_until, is_disruptable, is_evictable
 from karpenter_check.finding import Confidence
 from karpenter_check.scheduling.nomination import node_ref, pod_ref
@@ -85,7 +85,10 @@ def _several(refs: tuple[Ref, ...], keeping: _Keeping, *, known: bool) -> Blocke
     said = f"PodDisruptionBudgets {names} match {_listed(pods)} together, and eviction refuses that"
     if not sure:
         said += "; Karpenter minds it since 1.7, and which version runs is not known"
-    return Blocker(Word.MULTIPLE_PDBS, said, (*refs, *pods), Confidence.CERTAIN if sure else Confidence.POSSIBLE, Lasts.FOR_EVER)
+    made = [budget.metadata.creation_timestamp for budget in keeping.budgets]
+    since = sorted(time for time in made if time)[1] if None not in made else None  # from the second one on
+    confidence = Confidence.CERTAIN if sure else Confidence.POSSIBLE
+    return Blocker(Word.MULTIPLE_PDBS, said, (*refs, *pods), confidence, Lasts.FOR_EVER, since)
 
 
 def _single(snapshot: Snapshot, ref: Ref, keeping: _Keeping) -> Blocker:
@@ -102,7 +105,7 @@ def _single(snapshot: Snapshot, ref: Ref, keeping: _Keeping) -> Blocker:
     lasts = Lasts.MAY_END
     if never:
         lasts = Lasts.UNKNOWN if never.by_number and None in desired else Lasts.FOR_EVER
-    return Blocker(Word.PDB, said, (ref, *pods), lasts=lasts)
+    return Blocker(Word.PDB, said, (ref, *pods), lasts=lasts, since=closed_since(budget))
 
 
 def _listed(pods: Sequence[Ref]) -> str:

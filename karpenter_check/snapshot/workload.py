@@ -1,6 +1,6 @@
 """What owns pods, and what protects them: DaemonSets, ReplicaSets, Deployments, StatefulSets, PodDisruptionBudgets."""
 
-from karpenter_check.snapshot.metadata import Metadata
+from karpenter_check.snapshot.metadata import Condition, Metadata
 from karpenter_check.snapshot.part import Part, Present
 from karpenter_check.snapshot.pod_object import PodSpec
 from karpenter_check.snapshot.selector import LabelSelector
@@ -103,6 +103,8 @@ class PodDisruptionBudgetStatus(Part, frozen=True):
     """How many pods its controllers want, of those that it matches."""
     current_healthy: int = 0
     desired_healthy: int = 0
+    conditions: tuple[Condition, ...] = ()
+    """DisruptionAllowed, which tells since when it allows none."""
 
 
 class PodDisruptionBudget(Part, frozen=True):
