@@ -509,3 +509,12 @@ def test_drift_minds_no_pod_where_the_nodeclaim_has_a_termination_grace_period()
 
 def test_drift_minds_the_nodes_own_annotation() -> None:
     assert [blocker.word for blocker in kept(a_node("n1", do_not_disrupt="true"), eventual=True)] == [Word.DO_NOT_DISRUPT_NODE]
+
+
+def test_budgets_keep_a_node_since_they_allow_nothing_or_since_there_are_two() -> None:
+    web = a_pod("web", on="n1", labels=WEB)
+    closed = a_budget("a", selects=WEB, allowed=0, closed="5m")
+    both = [a_budget(name, selects=WEB, age=age) for name, age in (("a", "9h"), ("b", "2h"))]
+
+    assert [(blocker.word, blocker.since) for blocker in kept(web, closed)] == [(Word.PDB, ago("5m"))]
+    assert [(blocker.word, blocker.since) for blocker in kept(web, *both)] == [(Word.MULTIPLE_PDBS, ago("2h"))]

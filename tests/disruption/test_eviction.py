@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from karpenter_check.disruption.eviction import (
     NeverAllows,
     budgets_of,
+    closed_since,
     guarded,
     keeps_from_disruption,
     keeps_from_eviction,
@@ -21,7 +22,7 @@ from karpenter_check.snapshot.pod import PodShapes
 from karpenter_check.snapshot.pod_object import PodObject
 from karpenter_check.snapshot.selector import LabelSelector, LabelSelectorRequirement, parse_selector
 from karpenter_check.snapshot.workload import PodDisruptionBudget, PodDisruptionBudgetSpec
-from tests.build import a_budget, a_cluster, a_node, a_pod
+from tests.build import a_budget, a_cluster, a_node, a_pod, ago
 
 
 def a_budget_for(name: str, selector: LabelSelector | None, namespace: str = "shop") -> PodDisruptionBudget:
@@ -250,3 +251,10 @@ def test_pods_that_are_wanted_and_not_there_yet_count() -> None:
     budget = a_budget("b", min_available=2, expected=2)
 
     assert never_allows(budget, wanted=3) is None
+
+
+def test_since_when_a_budget_allows_nothing_is_its_conditions_word() -> None:
+    closed = a_budget("b", allowed=0, closed="5m")
+    open_again = replace(closed, status=replace(closed.status, conditions=(replace(closed.status.conditions[0], status="True"),)))
+
+    assert [closed_since(budget) for budget in (closed, open_again, a_budget("b", allowed=0))] == [ago("5m"), None, None]
