@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias
 
 from karpenter_check.finding import Finding, Severity
@@ -10,6 +11,24 @@ from karpenter_check.snapshot import Kind, Snapshot
 
 Settings = ParamSpec("Settings")
 DOCS = "https://github.com/karpenter-check/karpenter-check/blob/main/docs/rules"
+
+
+class Stage(IntEnum):
+    """How near to the root of things a rule looks: what it finds explains findings of later stages, and never of earlier ones."""
+
+    CONTROLLER = 1
+    NODEPOOL = 2
+    """NodePools and node classes."""
+    NODECLAIM = 3
+    DAEMONSET = 4
+    POD = 5
+    BLOCKER = 6
+    """What somebody wrote that keeps nodes: budgets, PodDisruptionBudgets, annotations."""
+    DISRUPTION = 7
+    """Nodes that do not go."""
+    EXPIRY = 8
+    HAZARD = 9
+    """What may do harm some day, or does a little all the time. It explains nothing."""
 
 
 class NotProven(Exception):
@@ -26,6 +45,7 @@ class Rule(Generic[Settings]):
     since: str
     judges_ages: bool = True
     """Whether it compares times with the snapshot's; then it needs one."""
+    stage: Stage = Stage.HAZARD
 
     @property
     def slug(self) -> str:
@@ -57,14 +77,14 @@ AnyRule: TypeAlias = Rule[Any]
 
 
 def rule(
-    *, severity: Severity, needs: set[Kind], since: str, judges_ages: bool = True
+    *, severity: Severity, needs: set[Kind], since: str, judges_ages: bool = True, stage: Stage = Stage.HAZARD
 ) -> Callable[[Callable[Concatenate[Snapshot, Settings], Iterator[Finding]]], Rule[Settings]]:
     """Make a function a rule: its severity where a finding sets no other, the kinds that it must have seen, the version that brought it.
 
-    A rule that looks at no time at all says `judges_ages=False`.
+    A rule that looks at no time at all says `judges_ages=False`, and one whose findings explain others at which stage it stands.
     """
 
     def decorate(function: Callable[Concatenate[Snapshot, Settings], Iterator[Finding]]) -> Rule[Settings]:
-        return Rule(function, severity, frozenset(needs), since, judges_ages)
+        return Rule(function, severity, frozenset(needs), since, judges_ages, stage)
 
     return decorate

@@ -8,7 +8,7 @@ from traceback import extract_tb
 from typing import Any
 
 from karpenter_check.finding import Finding, Ref, Severity, fingerprint
-from karpenter_check.rule import AnyRule, NotProven
+from karpenter_check.rule import AnyRule, NotProven, Stage
 from karpenter_check.snapshot import NO_TIME, Kind, Snapshot, Status
 
 
@@ -117,8 +117,18 @@ def _run(rule: AnyRule, snapshot: Snapshot, settings: Mapping[str, Any]) -> tupl
     return RuleRun(rule, Outcome.FAILED if findings else Outcome.PASSED, partial), findings
 
 
+def _may_explain(cause: Result, effect: Result, blamed: Ref) -> bool:
+    """Whether what one rule finds on an object that another blames is a cause of it at all."""
+    if cause.rule is effect.rule or cause.rule.stage is Stage.HAZARD:
+        return False
+    return cause.rule.stage < effect.rule.stage or (cause.rule.stage == effect.rule.stage and blamed.kind != "NodePool")
+
+
 def _linked(results: Sequence[Result]) -> tuple[Result, ...]:
-    """The results with `caused_by` set: a finding is caused by those on the objects that it blames. A circle is not closed."""
+    """The results with `caused_by` set: a finding is caused by those of no later stage on the objects that it blames.
+
+    Everything about nodes is owned by their NodePool, so that of one stage a NodePool explains nothing. A circle is not closed.
+    """
     causes: dict[int, dict[int, None]] = defaultdict(dict)
     about: dict[Ref, list[int]] = defaultdict(list)
     for place, result in enumerate(results):
@@ -139,7 +149,12 @@ def _linked(results: Sequence[Result]) -> tuple[Result, ...]:
             for cause in about.get(blame.object, ()):
                 other = results[cause]
                 same = blame.nodepool in {"", other.finding.nodepool}
-                if same and other.rule is not result.rule and cause not in causes[effect] and not explains(cause, effect):
+                if (
+                    same
+                    and _may_explain(other, result, blame.object)
+                    and cause not in causes[effect]
+                    and not explains(cause, effect)
+                ):
                     causes[effect][cause] = None
     return tuple(
         Result(result.rule, result.finding, result.fingerprint, tuple(results[cause].fingerprint for cause in causes[place]))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace as with_fields
 
 from karpenter_check.finding import Blame, Evidence, Finding, Impact, Occurrence, Ref, Severity, fingerprint
-from karpenter_check.rule import NotProven, rule
+from karpenter_check.rule import NotProven, Stage, rule
 from karpenter_check.rules.nominated_pod_failure import nominated_pod_failure
 from karpenter_check.scan import Outcome, Report, Result, RuleRun, scan
 from karpenter_check.snapshot import LOOSE_MANIFESTS, CollectionError, Coverage, Kind, Snapshot, Status
@@ -156,19 +156,19 @@ def test_a_finding_without_a_severity_has_its_rules() -> None:
     assert [result.severity for result in scan(a_cluster(a_node("n1")), [every_node]).results] == [Severity.MEDIUM]
 
 
-@rule(severity=Severity.HIGH, needs=set(), since="0.1.0")
+@rule(severity=Severity.HIGH, needs=set(), since="0.1.0", stage=Stage.POD)
 def a_rule(snapshot: Snapshot, *, findings: tuple[Finding, ...] = ()) -> Iterator[Finding]:  # noqa: ARG001  a rule is given the snapshot
     """Whatever it is told."""
     yield from findings
 
 
-@rule(severity=Severity.MEDIUM, needs=set(), since="0.1.0")
+@rule(severity=Severity.MEDIUM, needs=set(), since="0.1.0", stage=Stage.POD)
 def b_rule(snapshot: Snapshot, *, findings: tuple[Finding, ...] = ()) -> Iterator[Finding]:  # noqa: ARG001  a rule is given the snapshot
     """Whatever it is told."""
     yield from findings
 
 
-@rule(severity=Severity.LOW, needs=set(), since="0.1.0")
+@rule(severity=Severity.LOW, needs=set(), since="0.1.0", stage=Stage.POD)
 def c_rule(snapshot: Snapshot, *, findings: tuple[Finding, ...] = ()) -> Iterator[Finding]:  # noqa: ARG001  a rule is given the snapshot
     """Whatever it is told."""
     yield from findings
@@ -223,7 +223,7 @@ def test_of_two_findings_that_blame_each_other_one_is_the_cause() -> None:
 
 
 def test_a_circle_of_three_is_not_closed() -> None:
-    other = Ref("NodePool", "default", "karpenter.sh/v1")
+    other = Ref("Node", "n1", "v1")
     results = told(
         a=(a_finding(WEB, blames=(Blame(AGENT),)),),
         b=(a_finding(AGENT, blames=(Blame(other),)),),
@@ -231,6 +231,30 @@ def test_a_circle_of_three_is_not_closed() -> None:
     )
 
     assert causes(results) == {"a-rule": ["b-rule"], "b-rule": ["c-rule"], "c-rule": []}
+
+
+POOL = Ref("NodePool", "default", "karpenter.sh/v1")
+
+
+@pytest.mark.parametrize(
+    ("of_cause", "of_effect", "blamed", "linked"),
+    [
+        (Stage.NODEPOOL, Stage.POD, POOL, True),
+        (Stage.BLOCKER, Stage.DISRUPTION, WEB, True),
+        (Stage.DISRUPTION, Stage.POD, WEB, False),
+        (Stage.DISRUPTION, Stage.DISRUPTION, WEB, True),
+        (Stage.DISRUPTION, Stage.DISRUPTION, POOL, False),
+        (Stage.HAZARD, Stage.HAZARD, WEB, False),
+    ],
+)
+def test_what_a_rule_finds_explains_no_earlier_stage(of_cause: Stage, of_effect: Stage, blamed: Ref, linked: bool) -> None:  # noqa: FBT001  a case's outcome
+    cause, effect = replace(b_rule, stage=of_cause), replace(a_rule, stage=of_effect)
+    settings = {"a-rule": {"findings": (a_finding(AGENT, blames=(Blame(blamed),)),)}, "b-rule": {"findings": (a_finding(blamed),)}}
+
+    assert causes(scan(a_healthy_cluster(), [cause, effect], settings).results) == {
+        "a-rule": ["b-rule"] if linked else [],
+        "b-rule": [],
+    }
 
 
 def linked_by_comparing_all(results: tuple[Result, ...]) -> list[list[int]]:
@@ -247,12 +271,13 @@ def linked_by_comparing_all(results: tuple[Result, ...]) -> list[list[int]]:
                     "",
                     other.finding.nodepool,
                 }
+                meant = meant and (blame.object.kind != "NodePool")  # all three are of one stage
                 if meant and other.rule is not result.rule and cause not in causes[effect] and not explains(cause, effect):
                     causes[effect].append(cause)
     return list(causes.values())
 
 
-OBJECTS = st.sampled_from([WEB, AGENT, Ref("NodePool", "default", "karpenter.sh/v1"), Ref("Node", "n1", "v1")])
+OBJECTS = st.sampled_from([WEB, AGENT, POOL, Ref("Node", "n1", "v1")])
 POOLS = st.sampled_from(["", "default", "gpu"])
 FINDINGS = st.lists(
     st.builds(

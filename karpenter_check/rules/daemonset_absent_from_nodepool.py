@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from karpenter_check.finding import Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, earliest, verification
-from karpenter_check.rule import rule
+from karpenter_check.rule import Stage, rule
 from karpenter_check.scheduling.node import admits_daemonset, label_mismatch, repelled, term_matches
 from karpenter_check.scheduling.nomination import node_ref
 from karpenter_check.scheduling.service import nodes_in_service
@@ -73,7 +73,12 @@ def _essential(name: str) -> str:
     return ""
 
 
-@rule(severity=Severity.HIGH, needs={Kind.NODE, Kind.POD, Kind.DAEMONSET, Kind.NODEPOOL, Kind.NODECLAIM}, since="0.1.0")
+@rule(
+    severity=Severity.HIGH,
+    needs={Kind.NODE, Kind.POD, Kind.DAEMONSET, Kind.NODEPOOL, Kind.NODECLAIM},
+    since="0.1.0",
+    stage=Stage.DAEMONSET,
+)
 def daemonset_absent_from_nodepool(snapshot: Snapshot, *, minimum_age: timedelta = timedelta(minutes=10)) -> Iterator[Finding]:
     """A DaemonSet that runs on most NodePools is kept out of one."""
     minimum_age = max(GRACE, minimum_age)

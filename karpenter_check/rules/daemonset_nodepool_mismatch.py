@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from karpenter_check.disruption.budgets import allowed_at_a_time
 from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, earliest, verification
-from karpenter_check.rule import rule
+from karpenter_check.rule import Stage, rule
 from karpenter_check.scheduling.daemonset import DaemonSetPod, daemonset_pod
 from karpenter_check.scheduling.harm import Harm, harm
 from karpenter_check.scheduling.labels import is_listed, restricted
@@ -24,6 +24,7 @@ from karpenter_check.snapshot.quantity import Milli, milli, shown
     severity=Severity.HIGH,
     needs={Kind.NODE, Kind.POD, Kind.DAEMONSET, Kind.NODEPOOL, Kind.NODECLAIM},
     since="0.1.0",
+    stage=Stage.DAEMONSET,
     judges_ages=False,
 )
 def daemonset_nodepool_mismatch(snapshot: Snapshot, *, minimum_share: float = 0.02) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from karpenter_check.finding import Blame, Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, clip, verification
-from karpenter_check.rule import rule
+from karpenter_check.rule import Stage, rule
 from karpenter_check.scheduling.daemonset import REVISION_LABEL, daemonset_pod
 from karpenter_check.scheduling.node import cordoned, label_mismatch, repelled
 from karpenter_check.scheduling.nomination import node_ref, pod_ref
@@ -64,7 +64,12 @@ class _Waiting:
     culprits: tuple[Ref, ...] = ()
 
 
-@rule(severity=Severity.HIGH, needs={Kind.NODE, Kind.POD, Kind.DAEMONSET, Kind.NODEPOOL, Kind.NODECLAIM}, since="0.1.0")
+@rule(
+    severity=Severity.HIGH,
+    needs={Kind.NODE, Kind.POD, Kind.DAEMONSET, Kind.NODEPOOL, Kind.NODECLAIM},
+    since="0.1.0",
+    stage=Stage.DAEMONSET,
+)
 def daemonset_pod_pending(
     snapshot: Snapshot,
     *,

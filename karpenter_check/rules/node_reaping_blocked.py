@@ -24,7 +24,7 @@ from karpenter_check.finding import (
     earliest,
     verification,
 )
-from karpenter_check.rule import rule
+from karpenter_check.rule import Stage, rule
 from karpenter_check.scheduling.nomination import node_ref
 from karpenter_check.snapshot import Kind, Snapshot
 from karpenter_check.snapshot.counted import plural
@@ -56,7 +56,7 @@ class _Judged:
         return self.severity.rank, _SURENESS.index(self.confidence), self.since, self.kept.node.name
 
 
-@rule(severity=Severity.MEDIUM, needs={Kind.NODE, Kind.POD, Kind.NODEPOOL, Kind.NODECLAIM}, since="0.1.0")
+@rule(severity=Severity.MEDIUM, needs={Kind.NODE, Kind.POD, Kind.NODEPOOL, Kind.NODECLAIM}, since="0.1.0", stage=Stage.DISRUPTION)
 def node_reaping_blocked(
     snapshot: Snapshot,
     *,

@@ -22,7 +22,7 @@ from karpenter_check.finding import (
     earliest,
     verification,
 )
-from karpenter_check.rule import rule
+from karpenter_check.rule import Stage, rule
 from karpenter_check.scheduling.nomination import Nominee, Obstacle, node_ref, obstacle, pod_ref
 from karpenter_check.snapshot import GRACE, Kind, Node, Snapshot
 from karpenter_check.snapshot.duration import spoken
@@ -45,7 +45,12 @@ class _Kept:
     severity: Severity
 
 
-@rule(severity=Severity.HIGH, needs={Kind.NODE, Kind.POD, Kind.NODEPOOL, Kind.NODECLAIM, Kind.EVENT}, since="0.1.0")
+@rule(
+    severity=Severity.HIGH,
+    needs={Kind.NODE, Kind.POD, Kind.NODEPOOL, Kind.NODECLAIM, Kind.EVENT},
+    since="0.1.0",
+    stage=Stage.DISRUPTION,
+)
 def node_reaping_nominated(
     snapshot: Snapshot,
     *,

@@ -12,7 +12,7 @@ from karpenter_check.disruption.remedies import by_hand, command, ways_to_end
 from karpenter_check.disruption.state_node import StateNode, state_node
 from karpenter_check.disruption.termination import FINALIZER, Termination, termination
 from karpenter_check.finding import Blame, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, earliest, verification
-from karpenter_check.rule import rule
+from karpenter_check.rule import Stage, rule
 from karpenter_check.scheduling.nomination import pod_ref
 from karpenter_check.snapshot import GRACE, NO_TIME, Kind, Snapshot
 from karpenter_check.snapshot.counted import plural
@@ -38,7 +38,7 @@ class _Stuck:
     severity: Severity
 
 
-@rule(severity=Severity.HIGH, needs={Kind.NODE, Kind.NODECLAIM}, since="0.1.0")
+@rule(severity=Severity.HIGH, needs={Kind.NODE, Kind.NODECLAIM}, since="0.1.0", stage=Stage.DISRUPTION)
 def node_terminating_stuck(
     snapshot: Snapshot,
     *,

@@ -24,7 +24,7 @@ from karpenter_check.finding import (
     earliest,
     verification,
 )
-from karpenter_check.rule import rule
+from karpenter_check.rule import Stage, rule
 from karpenter_check.scheduling.nomination import node_ref, nominations, pod_ref
 from karpenter_check.snapshot import Kind, NodeClaim, Snapshot
 from karpenter_check.snapshot.duration import spoken
@@ -43,7 +43,12 @@ class _Death:
     hangs: bool
 
 
-@rule(severity=Severity.INFO, needs={Kind.NODE, Kind.POD, Kind.NODEPOOL, Kind.NODECLAIM, Kind.PODDISRUPTIONBUDGET}, since="0.1.0")
+@rule(
+    severity=Severity.INFO,
+    needs={Kind.NODE, Kind.POD, Kind.NODEPOOL, Kind.NODECLAIM, Kind.PODDISRUPTIONBUDGET},
+    since="0.1.0",
+    stage=Stage.EXPIRY,
+)
 def node_ttl_death(
     snapshot: Snapshot,
     *,

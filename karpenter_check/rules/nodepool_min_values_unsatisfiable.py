@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, verification
-from karpenter_check.rule import rule
+from karpenter_check.rule import Stage, rule
 from karpenter_check.scheduling.labels import Provider, may_be_known
 from karpenter_check.scheduling.nodepool import OF_EVERY_INSTANCE
 from karpenter_check.scheduling.requirement import Requirement
@@ -19,7 +19,7 @@ _RECENT = timedelta(hours=1)
 _SAID = "due to minvalues incompatibility"
 
 
-@rule(severity=Severity.MEDIUM, needs={Kind.NODEPOOL}, since="0.1.0")
+@rule(severity=Severity.MEDIUM, needs={Kind.NODEPOOL}, since="0.1.0", stage=Stage.NODEPOOL)
 def nodepool_min_values_unsatisfiable(snapshot: Snapshot) -> Iterator[Finding]:
     """A NodePool's minValues asks for more values of a label than its requirements, its zones or its instance types have."""
     relaxed = _relaxed(snapshot)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain, combinations
 
 from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Ref, Severity, verification
-from karpenter_check.rule import rule
+from karpenter_check.rule import Stage, rule
 from karpenter_check.scheduling.labels import CAPACITY_TYPE, Provider, provider_of
 from karpenter_check.scheduling.nodepool import OF_EVERY_INSTANCE
 from karpenter_check.scheduling.requirement import Requirement
@@ -35,7 +35,7 @@ class _Entry:
         return bool(self.ignored) and not self.requirement.values
 
 
-@rule(severity=Severity.HIGH, needs={Kind.NODEPOOL}, since="0.1.0", judges_ages=False)
+@rule(severity=Severity.HIGH, needs={Kind.NODEPOOL}, since="0.1.0", stage=Stage.NODEPOOL, judges_ages=False)
 def nodepool_requirements_contradictory(snapshot: Snapshot) -> Iterator[Finding]:
     """A NodePool's requirements and labels contradict each other, its node class, or what a label can be."""
     for nodepool in snapshot.nodepools:

@@ -20,7 +20,7 @@ from karpenter_check.finding import (
     earliest,
     verification,
 )
-from karpenter_check.rule import rule
+from karpenter_check.rule import Stage, rule
 from karpenter_check.scheduling.node import repelled
 from karpenter_check.scheduling.nomination import (
     Nominee,
@@ -66,7 +66,7 @@ class _Waiting:
     """Past the threshold itself, not only past the warning's."""
 
 
-@rule(severity=Severity.HIGH, needs={Kind.NODE, Kind.POD, Kind.NODECLAIM, Kind.EVENT}, since="0.1.0")
+@rule(severity=Severity.HIGH, needs={Kind.NODE, Kind.POD, Kind.NODECLAIM, Kind.EVENT}, since="0.1.0", stage=Stage.POD)
 def nominated_pod_failure(
     snapshot: Snapshot,
     *,

@@ -20,7 +20,7 @@ from karpenter_check.disruption.held_nodes import (
 )
 from karpenter_check.disruption.remedies import command
 from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Ref, Severity, earliest, verification
-from karpenter_check.rule import rule
+from karpenter_check.rule import Stage, rule
 from karpenter_check.snapshot import Kind, Pod, Snapshot
 from karpenter_check.snapshot.counted import few, plural
 from karpenter_check.snapshot.workload import PodDisruptionBudget
@@ -33,6 +33,7 @@ _UNTOUCHED = "none now; a node that drifts, empties or is under-used would stay,
     severity=Severity.LOW,
     needs={Kind.NODE, Kind.NODECLAIM, Kind.NODEPOOL, Kind.POD, Kind.PODDISRUPTIONBUDGET},
     since="0.1.0",
+    stage=Stage.BLOCKER,
 )
 def pdb_blocks_drain(snapshot: Snapshot, *, look_ahead: timedelta = LOOK_AHEAD) -> Iterator[Finding]:
     """A PodDisruptionBudget can never allow an eviction, as it is written, and holds Karpenter's nodes."""

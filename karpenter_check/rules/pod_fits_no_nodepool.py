@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from karpenter_check.finding import Blame, Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, clip
-from karpenter_check.rule import rule
+from karpenter_check.rule import Stage, rule
 from karpenter_check.scheduling.ignored import ignored
 from karpenter_check.scheduling.last_word import karpenters_last_word, reason_in
 from karpenter_check.scheduling.node import foreign_nodes, label_mismatch, repelled
@@ -79,7 +79,12 @@ class _Waiting:
     long: bool
 
 
-@rule(severity=Severity.HIGH, needs={Kind.NODE, Kind.POD, Kind.NODEPOOL, Kind.DAEMONSET, Kind.NODECLAIM}, since="0.1.0")
+@rule(
+    severity=Severity.HIGH,
+    needs={Kind.NODE, Kind.POD, Kind.NODEPOOL, Kind.DAEMONSET, Kind.NODECLAIM},
+    since="0.1.0",
+    stage=Stage.POD,
+)
 def pod_fits_no_nodepool(
     snapshot: Snapshot, *, warn_after: timedelta = GRACE, fail_after: timedelta = timedelta(minutes=5)
 ) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, verification
-from karpenter_check.rule import rule
+from karpenter_check.rule import Stage, rule
 from karpenter_check.scheduling.ignored import Ignored, Reason, ignored
 from karpenter_check.scheduling.labels import HOSTNAME
 from karpenter_check.scheduling.last_word import is_later, karpenters_refusals, reason_in
@@ -49,7 +49,7 @@ class _Waiting:
     """A node that admits it, and that Karpenter need not buy; else empty."""
 
 
-@rule(severity=Severity.HIGH, needs={Kind.POD, Kind.NODEPOOL, Kind.NODE}, since="0.1.0")
+@rule(severity=Severity.HIGH, needs={Kind.POD, Kind.NODEPOOL, Kind.NODE}, since="0.1.0", stage=Stage.POD)
 def pod_ignored_by_karpenter(
     snapshot: Snapshot, *, warn_after: timedelta = timedelta(seconds=30), fail_after: timedelta = timedelta(minutes=5)
 ) -> Iterator[Finding]:

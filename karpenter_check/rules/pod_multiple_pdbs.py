@@ -19,7 +19,7 @@ from karpenter_check.disruption.held_nodes import (
     told,
 )
 from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Ref, Severity, clip, earliest, verification
-from karpenter_check.rule import rule
+from karpenter_check.rule import Stage, rule
 from karpenter_check.scheduling.nomination import pod_ref
 from karpenter_check.snapshot import Kind, Pod, Snapshot
 from karpenter_check.snapshot.counted import few, plural
@@ -34,6 +34,7 @@ _UNTOUCHED = (
     severity=Severity.MEDIUM,
     needs={Kind.NODE, Kind.NODECLAIM, Kind.NODEPOOL, Kind.POD, Kind.PODDISRUPTIONBUDGET},
     since="0.1.0",
+    stage=Stage.BLOCKER,
 )
 def pod_multiple_pdbs(snapshot: Snapshot, *, look_ahead: timedelta = LOOK_AHEAD) -> Iterator[Finding]:
     """Pods on Karpenter's nodes cannot be evicted, because several PodDisruptionBudgets match them."""
