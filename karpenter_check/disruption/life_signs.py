@@ -40,7 +40,9 @@ def signs_of_life(snapshot: Snapshot) -> str:
         said = "no event of Karpenter's is in what was read, which alone proves nothing"
     else:
         said = f"what Karpenter last said is not known: Event is {snapshot.covered(Kind.EVENT)}"
-    return said + (f", and last changed a condition of a NodeClaim {_ago(snapshot, written)}" if written else "")
+    return said + (
+        f"; a condition of a NodeClaim, which nobody else writes, last changed {_ago(snapshot, written)}" if written else ""
+    )
 
 
 def _ago(snapshot: Snapshot, moment: datetime) -> str:

@@ -94,7 +94,7 @@ def _why(snapshot: Snapshot, cause: str, first: LeftTaint, stalled: Ref | None) 
     elif first.since and looked_since(snapshot, first.since):
         why += ", and it has looked since: it still takes this one for a node that it disrupts, which a restart of Karpenter ends"
     else:
-        why += ", so it does not look, as when it is down or was removed"
+        why += ", so it does not come to that, as when it is down or was removed"
     return f"{why}; {signs_of_life(snapshot)}"
 
 

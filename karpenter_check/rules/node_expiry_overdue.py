@@ -68,7 +68,7 @@ def _finding(snapshot: Snapshot, owner: Ref, late: Sequence[_Late], fail_after: 
         confidence=Confidence.CERTAIN if shown else Confidence.LIKELY if fresh else Confidence.POSSIBLE,
         message=message,
         why=_why(snapshot, worst, shown=shown),
-        cost=f"{plural(len(late), kind[:-1])} that should be gone, with the pods there; if Karpenter does nothing at all, pending pods, drift and drains wait, too",
+        cost=f"{plural(len(late), kind[:-1])} that should be gone; if Karpenter does nothing at all, pending pods, drift and drains wait, too",
         impact=Impact(nodes=sum(bool(entry.claim.status.node_name) for entry in late), nodeclaims=len(late)),
         evidence=tuple(_evidence(snapshot, worst)),
         occurrences=tuple(
@@ -85,15 +85,15 @@ def _why(snapshot: Snapshot, worst: _Late, *, shown: bool) -> str:
     served = f"{class_ref.kind}.{class_ref.api_group}" if class_ref.kind else "this node class"
     signs = (last_write(snapshot), word.last_seen if (word := last_word(snapshot)) else None)
     awake = any(moment and moment > worst.due for moment in signs)
-    down = f"its deletions are refused, or it does not serve {served}"
+    faults = f"its deletions are refused, or it does not serve {served}"
     if not awake:
-        down = f"it is down, stuck or not the leader, {down}"
+        faults = f"it is down, stuck or not the leader, or {faults}"
     doubt = ""
     if not shown:
         doubt = "; nothing in the snapshot is younger than that, so its time may have been set too late"
     return (
-        f"it was due at {at(snapshot, worst.due)}, by its own creation and expireAfter {worst.claim.spec.expire_after}; Karpenter then "
-        f"deletes a NodeClaim whatever budgets and pods say, so {down}; {signs_of_life(snapshot)}{doubt}"
+        f"{worst.claim_ref} was due at {at(snapshot, worst.due)}: its creation plus its expireAfter of {worst.claim.spec.expire_after}; Karpenter "
+        f"deletes it then, whatever budgets and pods say, so {faults}; {signs_of_life(snapshot)}{doubt}"
     )
 
 
@@ -107,7 +107,7 @@ def _evidence(snapshot: Snapshot, worst: _Late) -> Iterator[Evidence]:
 
 
 def _fix(claim: NodeClaim, late: int) -> Iterator[Fix]:
-    herd = f"once Karpenter does its work again, it deletes all {late} at once, and no budget slows that" if late > 1 else ""
+    herd = "once Karpenter does its work again, it deletes all of them at once, and no budget slows that" if late > 1 else ""
     look = where_to_look(claim.spec.node_class_ref.api_group)
     yield Fix(look.step, look.command, look.text, herd)
     if late > 1:

@@ -76,9 +76,9 @@ def test_a_taint_that_nothing_explains_any_more_is_found() -> None:
             confidence=Confidence.CERTAIN,
             message="takes no new pods: it carries karpenter.sh/disrupted:NoSchedule, which was left behind",
             why="its NodeClaim is not being deleted and has no DisruptionReason, and its taints have not changed since 09:00:00Z (3h ago); "
-            "Karpenter takes the taint off nodes that it is not disrupting whenever it looks for nodes to disrupt, so it does not look, as "
-            "when it is down or was removed; Karpenter last said something 4h ago (Unconsolidatable), and last changed a condition of a "
-            "NodeClaim 9h ago",
+            "Karpenter takes the taint off nodes that it is not disrupting whenever it looks for nodes to disrupt, so it does not come to "
+            "that, as when it is down or was removed; Karpenter last said something 4h ago (Unconsolidatable); a condition of a NodeClaim, "
+            "which nobody else writes, last changed 9h ago",
             cost="1 node paid for and closed to new pods; Karpenter buys others for pods that would fit there",
             impact=Impact(nodes=1),
             evidence=(

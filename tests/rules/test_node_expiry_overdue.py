@@ -1,5 +1,6 @@
 """Nodes past their expireAfter that nobody deleted."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
@@ -28,7 +29,9 @@ def said(reason: str = "Unconsolidatable", *, last: str, component: str = "karpe
     )
 
 
-def found(*things: Thing, fail_after: timedelta = timedelta(minutes=5), missing: dict[Kind, Status] | None = None) -> list[Finding]:
+def found(
+    *things: Thing, fail_after: timedelta = timedelta(minutes=5), missing: Mapping[Kind, Status] | None = None
+) -> list[Finding]:
     return list(node_expiry_overdue(a_cluster(*things, missing=missing), fail_after=fail_after))
 
 
@@ -44,11 +47,11 @@ def test_a_node_that_should_have_expired_two_hours_ago_is_found() -> None:
             severity=Severity.HIGH,
             confidence=Confidence.CERTAIN,
             message="its expireAfter 24h ran out 2h ago, and nobody has deleted it",
-            why="it was due at 10:00:00Z, by its own creation and expireAfter 24h; Karpenter then deletes a NodeClaim whatever budgets and "
-            "pods say, so it is down, stuck or not the leader, its deletions are refused, or it does not serve "
-            "EC2NodeClass.karpenter.k8s.aws; Karpenter last said something 2h30m ago (Unconsolidatable), and last changed a condition "
-            "of a NodeClaim 1d2h ago",
-            cost="1 node that should be gone, with the pods there; if Karpenter does nothing at all, pending pods, drift and drains wait, too",
+            why="NodeClaim default-n1 was due at 10:00:00Z: its creation plus its expireAfter of 24h; Karpenter deletes it then, whatever "
+            "budgets and pods say, so it is down, stuck or not the leader, or its deletions are refused, or it does not serve "
+            "EC2NodeClass.karpenter.k8s.aws; Karpenter last said something 2h30m ago (Unconsolidatable); a condition of a NodeClaim, which "
+            "nobody else writes, last changed 1d2h ago",
+            cost="1 node that should be gone; if Karpenter does nothing at all, pending pods, drift and drains wait, too",
             impact=Impact(nodes=1, nodeclaims=1),
             evidence=(
                 Evidence(CLAIM, "metadata.creationTimestamp", "2026-11-20T10:00:00Z"),
@@ -81,7 +84,7 @@ def test_several_nodes_of_a_nodepool_are_one_finding_that_warns_of_the_day_karpe
     assert [(fix.step, fix.command, fix.risk) for fix in finding.fix[:2]] == [
         (
             "fix", "kubectl get pods -A -l app.kubernetes.io/name=karpenter",
-            "once Karpenter does its work again, it deletes all 2 at once, and no budget slows that",
+            "once Karpenter does its work again, it deletes all of them at once, and no budget slows that",
         ),
         (
             "or", "kubectl delete nodeclaim default-n2",
@@ -168,7 +171,7 @@ def test_a_condition_that_changed_since_is_a_sign_of_life() -> None:
     drifted = Condition("Drifted", "True", "NodePoolDrifted", last_transition_time=ago("1m"))
     (finding,) = found(a_node("n1"), replace(an_old(), status=replace(an_old().status, conditions=(drifted,))))
 
-    assert finding.why.endswith("and last changed a condition of a NodeClaim 1m ago")
+    assert finding.why.endswith("a condition of a NodeClaim, which nobody else writes, last changed 1m ago")
     assert "so its deletions are refused" in finding.why
 
 
@@ -206,7 +209,7 @@ def test_auto_mode_is_run_by_somebody_else() -> None:
 
 
 def test_events_and_pods_are_not_needed() -> None:
-    missing = {kind: Status.FORBIDDEN for kind in Kind if kind is not Kind.NODECLAIM}
+    missing: dict[Kind, Status] = {kind: Status.FORBIDDEN for kind in Kind if kind is not Kind.NODECLAIM}
 
     assert len(found(an_old(), a_node("n1"), missing=missing)) == 1
 
