@@ -1,5 +1,6 @@
 """`python -m tests.benchmarks`: ratios of runs that took turns, as a table in Markdown."""
 
+import json
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from tests.benchmarks.served import Served
 
 TYPED_PODS = 5_000
 SHAPES_PODS = 15_000
+BLOCKERS_PODS = 150_000
 _LIMITS = {15_000: (6, 150), 150_000: (4, 300)}
 """By pods: how many times curl's time, and how many MiB, the scan may take."""
 
@@ -28,7 +30,10 @@ _LIMITS = {15_000: (6, 150), 150_000: (4, 300)}
 )
 @click.option("--repeat", default=5, show_default=True, help="How often each pair runs; medians are printed.")
 @click.option(
-    "--only", multiple=True, type=click.Choice(["scan", "shapes", "typed", "help"]), help="Leave the others out. Repeatable."
+    "--only",
+    multiple=True,
+    type=click.Choice(["scan", "shapes", "blockers", "typed", "help"]),
+    help="Leave the others out. Repeatable.",
 )
 @click.option(
     "--program",
@@ -40,10 +45,16 @@ _LIMITS = {15_000: (6, 150), 150_000: (4, 300)}
 def main(sizes: tuple[int, ...], repeat: int, only: tuple[str, ...], program: Path, data: Path | None) -> None:
     """Print rows as they come; nothing but the table goes to standard output."""
     data = data or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "karpenter-check-benchmarks"
-    wanted = only or ("scan", "shapes", "typed", "help")
+    wanted = only or ("scan", "shapes", "blockers", "typed", "help")
     with TemporaryDirectory() as folder:
         bench = _Bench(program, data, Path(folder), repeat)
-        parts = {"scan": lambda: bench.scans(sizes), "shapes": bench.shapes, "typed": bench.typed, "help": bench.help}
+        parts = {
+            "scan": lambda: bench.scans(sizes),
+            "shapes": bench.shapes,
+            "blockers": bench.blockers,
+            "typed": bench.typed,
+            "help": bench.help,
+        }
         click.echo(f"{machine()}\n", err=True)
         click.echo("| measured | result | at most | seconds |\n|---|---|---|---|")
         try:
@@ -112,6 +123,26 @@ class _Bench:
         ratio = median(double.judging / max(single.judging, 0.01) for single, double in runs)
         took = f"{median(double.judging for _, double in runs):.2f} to {median(single.judging for single, _ in runs):.2f}"
         yield f"rules with {2 * WORKLOADS} workloads, times those with {WORKLOADS}", f"{ratio:.2f}", "linear: 2", took
+
+    def blockers(self) -> Iterator[tuple[str, ...]]:
+        """What it takes to find all that keeps each node, and that pods are not multiplied by PodDisruptionBudgets. In another process."""
+        command = [sys.executable, "-m", "tests.benchmarks.blockers", str(BLOCKERS_PODS), str(self._repeat)]
+        found: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        budgets = f"{found['budgets']:,} PodDisruptionBudgets"
+        yield (
+            f"blockers of all {found['nodes']:,} nodes with {found['pods']:,} pods and {budgets}, times going through the pods' labels",
+            f"{found['times_labels']:.1f}",
+            "",
+            f"{found['seconds']:.2f} to {found['seconds_labels']:.2f}",
+        )
+        yield (
+            f"selectors asked for that, times the {found['matches']:,} that match",
+            f"{found['asked'] / found['matches']:.2f}",
+            "linear: 1",
+            "",
+        )
+        took = f"{found['seconds']:.2f} to {found['seconds_half']:.2f}"
+        yield f"blockers with {budgets}, times those with half of them", f"{found['times_half']:.2f}", "linear: 2", took
 
     def typed(self) -> Iterator[tuple[str, ...]]:
         """The official client's typed list of pods, against our scan of everything and against curl."""

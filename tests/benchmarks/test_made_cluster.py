@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from karpenter_check.cli import group
+from tests.benchmarks.blockers import all_blockers, asked_of, made_snapshot
 from tests.benchmarks.made import LISTS, PAGE, make
 from tests.benchmarks.measure import Broken, curl, scan
 from tests.benchmarks.plan import plan
@@ -126,3 +127,12 @@ def test_a_scan_that_is_not_whole_is_no_measurement(served: Served, tmp_path: Pa
 
     with pytest.raises(Broken, match="the scan is not whole"):
         scan(program, served, tmp_path, PODS)
+
+
+def test_the_blockers_of_every_node_ask_no_selector_that_does_not_match() -> None:
+    snapshot = made_snapshot(PODS)
+    asked, matches = asked_of(snapshot)
+
+    assert (len(snapshot.nodes), len(snapshot.pods), len(snapshot.poddisruptionbudgets)) == (36, PODS, 66)
+    assert asked == matches > PODS / 3
+    assert all_blockers(snapshot) > 0
