@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from karpenter_check.disruption.pods import DISRUPTED_TAINT
 from karpenter_check.finding import Confidence
 from karpenter_check.snapshot import Node, NodeClaim, Snapshot, Version
+from karpenter_check.snapshot.clip import clip
 from karpenter_check.snapshot.event import by_karpenter
 from karpenter_check.snapshot.moments import at_and_distance
 from karpenter_check.snapshot.node import Taint
@@ -95,9 +96,7 @@ def _disrupted(
         begun = reason.last_transition_time
         if begun is None or now - begun < command_timeout:
             return None
-        said = (
-            f"Karpenter began to disrupt it as {reason.reason} at {at_and_distance(snapshot, begun)}, and neither ended nor gave up"
-        )
+        said = f"Karpenter began to disrupt it as {clip(reason.reason)} at {at_and_distance(snapshot, begun)}, and neither ended nor gave up"
         return LeftTaint(node, claim, taint, DISRUPTED, begun, said)
     marked = version is None or version >= _MARKS_CLAIMS
     idle = marked and not looked_since(snapshot, now - fail_after)
