@@ -143,8 +143,9 @@ def a_nodepool(
     not_ready: str = "",
     deleted: str = "",
     age: str = "2000h",
+    do_not_disrupt: str = "",
 ) -> NodePool:
-    """A NodePool, ready to buy amd64 and arm64; `not_ready` is why it is not."""
+    """A NodePool, ready to buy amd64 and arm64; `not_ready` is why it is not, `do_not_disrupt` what its template says."""
     spec = TemplateSpec(
         tuple(a_requirement(text) for text in requirements),
         tuple(a_taint(text) for text in taints),
@@ -160,7 +161,7 @@ def a_nodepool(
             annotations=Annotations(nodepool_hash=hash, nodepool_hash_version="v3"),
         ),
         NodePoolSpec(
-            Template(TemplateMetadata(dict(labels or {})), spec),
+            Template(TemplateMetadata(dict(labels or {}), Annotations(do_not_disrupt=do_not_disrupt)), spec),
             Disruption(consolidate_after, policy, budgets=tuple(budgets)),
             replicas=replicas,
             weight=weight,

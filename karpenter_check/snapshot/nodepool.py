@@ -5,7 +5,7 @@ from datetime import timedelta
 import msgspec
 
 from karpenter_check.snapshot.duration import duration
-from karpenter_check.snapshot.metadata import Condition, Metadata, condition, is_true
+from karpenter_check.snapshot.metadata import Annotations, Condition, Metadata, condition, is_true
 from karpenter_check.snapshot.node import NODEPOOL_LABEL, Taint
 from karpenter_check.snapshot.part import Part, Timestamp
 from karpenter_check.snapshot.quantity import Quantity
@@ -39,6 +39,7 @@ class TemplateMetadata(Part, frozen=True):
     """`spec.template.metadata`."""
 
     labels: dict[str, str] = {}
+    annotations: Annotations = Annotations()
 
 
 class TemplateSpec(Part, frozen=True):

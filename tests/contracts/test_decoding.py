@@ -67,6 +67,7 @@ NOT_RECORDED = {
     "PreferredSchedulingTerm.weight": "as NodeAffinity.preferred",
     "Requirement.min_values": "no recorded NodePool has any",
     "Subnet.zone": "as Image.requirements",
+    "TemplateMetadata.annotations": "no recorded NodePool's template has annotations",
     "TopologySpreadConstraint.topology_key": "as PodSpec.topology_spread_constraints",
     "TopologySpreadConstraint.when_unsatisfiable": "as PodSpec.topology_spread_constraints",
     "Volume.persistent_volume_claim": "no recorded pod mounts a claim",
@@ -78,7 +79,8 @@ WRITTEN = {
       "weight": 10,
       "disruption": {"expireAfter": "720h", "budgets": [{"nodes": "10%", "schedule": "0 9 * * 1-5", "duration": "8h"}]},
       "template": {"spec": {"requirements": [{"key": "karpenter.k8s.aws/instance-family", "operator": "Exists", "minValues": 3}],
-        "nodeClassRef": {"apiVersion": "karpenter.k8s.aws/v1beta1", "kind": "EC2NodeClass", "name": "default"}}}
+        "nodeClassRef": {"apiVersion": "karpenter.k8s.aws/v1beta1", "kind": "EC2NodeClass", "name": "default"}},
+        "metadata": {"annotations": {"karpenter.sh/do-not-disrupt": "true"}}}
     }}""",
     Kind.DEPLOYMENT: """{"metadata": {"name": "written"}, "spec": {"template": {"spec": {"containers": [
       {"name": "controller", "image": "controller", "env": [{"name": "CLUSTER_NAME", "value": "prod"},
