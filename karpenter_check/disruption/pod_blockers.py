@@ -37,12 +37,12 @@ def pod_blockers(snapshot: Snapshot, node: Node) -> tuple[Blocker, ...]:
         return (unknown(snapshot, "whether a pod keeps it", Kind.POD, node_ref(node.name)),)
     now, version = snapshot.taken_at, snapshot.karpenter_version
     pods = snapshot.pods_on_node.get(node.name, ())
-    annotated = [_annotated(snapshot, pod) for pod in pods if not is_disruptable(pod, now, version)]
+    held = [annotated(snapshot, pod) for pod in pods if not is_disruptable(pod, now, version)]
     evicted = [pod for pod in pods if is_evictable(pod, now, version)]
-    return (*annotated, *_budgets(snapshot, evicted))
+    return (*held, *_budgets(snapshot, evicted))
 
 
-def _annotated(snapshot: Snapshot, pod: Pod) -> Blocker:
+def annotated(snapshot: Snapshot, pod: Pod) -> Blocker:
     """A pod that says do-not-disrupt; one that finishes some day takes its word with it."""
     value, controller, ref = pod.metadata.annotations.do_not_disrupt, pod.metadata.controller, pod_ref(pod)
     said = f'{ref} says karpenter.sh/do-not-disrupt: "{value}"'
