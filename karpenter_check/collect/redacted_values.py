@@ -61,7 +61,9 @@ _OF_KIND = {
     "StatefulSet": "statefulset", "ReplicaSet": "replicaset", "Pod": "pod", "PodDisruptionBudget": "pdb", "Job": "job",
     "CronJob": "cronjob", "Namespace": "ns",
 }  # fmt: skip
-_SETTING = re.compile(r"|true|false|Never|v?[0-9]+|[0-9]+%|(?:[0-9]+(?:\.[0-9]+)?(?:h|m|s|ms|us|µs|ns))+")
+_SETTING = re.compile(
+    r"|(?i:true|false|yes|no|on|off|none)|Never|[0-9]+[dw]|v?[0-9]+|[0-9]+%|(?:[0-9]+(?:\.[0-9]+)?(?:h|m|s|ms|us|µs|ns))+"
+)
 _TIME = re.compile(r"|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:Z|[-+][0-9]{2}:[0-9]{2})")
 _CRON = re.compile(r"|@[a-z]+|(?:[-0-9*/,?#LW]|MON|TUE|WED|THU|FRI|SAT|SUN|[A-Z][A-Za-z]{2}|[a-z]{3}| )+")
 _EVENT_NAME = re.compile(r"(?P<object>.+)\.(?P<number>[0-9a-f]{8,20})")
