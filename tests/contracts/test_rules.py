@@ -25,7 +25,7 @@ SOURCES = Path(inspect.getfile(rules)).parent
 SECTIONS = ["What it finds", "Why it matters", "Example", "What to do", "When it is wrong", "References"]
 FORBIDDEN = {"open", "print", "exec", "eval", "__import__"}
 TALKATIVE = ("faults", "runaway", "written")
-"""Recordings with findings; `written` is by hand: NodePools with mistakes that no recorded cluster has."""
+"""Recordings with findings; `written` is by hand: mistakes that no recorded cluster has."""
 
 Recorded = Callable[[str], Report]
 each_rule = pytest.mark.parametrize("rule", every_rule(), ids=lambda rule: rule.slug)
