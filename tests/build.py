@@ -29,6 +29,7 @@ from karpenter_check.snapshot.metadata import (
 )
 from karpenter_check.snapshot.node import NodeMetadata, NodeSpec, NodeStatus, Taint
 from karpenter_check.snapshot.nodepool import (
+    AMISelectorTerm,
     Budget,
     Disruption,
     Image,
@@ -37,6 +38,7 @@ from karpenter_check.snapshot.nodepool import (
     NodeClaimStatus,
     NodeClass,
     NodeClassRef,
+    NodeClassSpec,
     NodeClassStatus,
     NodePoolSpec,
     NodePoolStatus,
@@ -183,12 +185,22 @@ def a_nodepool(
 
 
 def a_node_class(
-    name: str = "default", *, zones: Sequence[str] = (), image_requirements: Sequence[Sequence[str]] = ()
+    name: str = "default",
+    *,
+    zones: Sequence[str] = (),
+    image_requirements: Sequence[Sequence[str]] = (),
+    images_by: Sequence[AMISelectorTerm] = (AMISelectorTerm("al2023@v20240807"),),
 ) -> NodeClass:
-    """An EC2NodeClass with subnets in these zones, and one image for each list of requirements."""
+    """An EC2NodeClass with a pinned image, subnets in these zones, and one image for each list of requirements."""
     images = tuple(Image(tuple(a_requirement(text) for text in requirements)) for requirements in image_requirements)
     status = NodeClassStatus((Condition("Ready", "True"),), tuple(Subnet(zone) for zone in zones), images)
-    return NodeClass(Metadata(name, uid=a_uid("NodeClass", name)), "EC2NodeClass", "karpenter.k8s.aws/v1", status)
+    return NodeClass(
+        Metadata(name, uid=a_uid("NodeClass", name)),
+        "EC2NodeClass",
+        "karpenter.k8s.aws/v1",
+        status,
+        NodeClassSpec(tuple(images_by)),
+    )
 
 
 def a_node(

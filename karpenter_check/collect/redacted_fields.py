@@ -38,6 +38,7 @@ DECISIONS: Mapping[type[msgspec.Struct], Mapping[str, Decision]] = {
     nodepool.NodeClaimResources: {"requests": label.amounts_of},
     nodepool.NodeClaimSpec: {"expire_after": what.setting, "termination_grace_period": what.setting},
     nodepool.NodeClaimStatus: {"node_name": what.name_of("node"), "provider_id": what.provider_id_of, "capacity": label.amounts_of, "allocatable": label.amounts_of},
+    nodepool.AMISelectorTerm: {"alias": what.image_alias, "name": what.image_name, "ssm_parameter": what.image_parameter},
     nodepool.Subnet: {"zone": label.zone},
     nodepool.NodeClass: {"kind": what.kind_of_group, "api_version": what.api_version},
     event.InvolvedObject: {"kind": what.kind_alone, "namespace": what.name_of("ns"), "name": what.name_by_kind, "uid": what.uid_of},

@@ -67,6 +67,8 @@ _SETTING = re.compile(
 _TIME = re.compile(r"|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:Z|[-+][0-9]{2}:[0-9]{2})")
 _CRON = re.compile(r"|@[a-z]+|(?:[-0-9*/,?#LW]|MON|TUE|WED|THU|FRI|SAT|SUN|[A-Z][A-Za-z]{2}|[a-z]{3}| )+")
 _EVENT_NAME = re.compile(r"(?P<object>.+)\.(?P<number>[0-9a-f]{8,20})")
+_IMAGE_ALIAS = re.compile(r"|(?:al2|al2023|bottlerocket|windows20[0-9]{2})@(?:latest|v?[0-9]+(?:\.[0-9]+)*)")
+_PUBLIC_PARAMETER = re.compile(r"/aws/service/[-/._0-9A-Za-z]+")
 _SETTING_WORD = re.compile(r"[^\s,=]+")
 
 
@@ -197,6 +199,22 @@ def image(names: Names, _owner: Any, value: str, _kind: str) -> str:
         return names.name(value, "image")
     version: Version | None = image_version(value)
     return f"karpenter/controller:{version}" if version else "karpenter/controller"
+
+
+def image_alias(names: Names, _owner: Any, value: str, _kind: str) -> str:
+    """A family of AWS' images and a version."""
+    return value if _IMAGE_ALIAS.fullmatch(value) else names.name(value, "image")
+
+
+def image_name(names: Names, _owner: Any, value: str, _kind: str) -> str:
+    """A name of images; that it is a pattern stays visible."""
+    return names.name(value, "image") + ("*" if value and {"*", "?"} & set(value) else "")
+
+
+def image_parameter(names: Names, _owner: Any, value: str, _kind: str) -> str:
+    """A parameter with the id of an image, by name or ARN; those that AWS publishes are the same for everybody."""
+    public = _PUBLIC_PARAMETER.search(value)
+    return public[0] if public else names.name(value, "image")
 
 
 def address_of(names: Names, _owner: Any, value: str, _kind: str) -> str:

@@ -7,7 +7,7 @@ import msgspec
 from karpenter_check.snapshot.duration import duration
 from karpenter_check.snapshot.metadata import Annotations, Condition, Metadata, condition, is_true
 from karpenter_check.snapshot.node import NODEPOOL_LABEL, Taint
-from karpenter_check.snapshot.part import Part, Timestamp
+from karpenter_check.snapshot.part import Part, Present, Timestamp
 from karpenter_check.snapshot.quantity import Quantity
 
 
@@ -190,6 +190,22 @@ class NodeClaim(Part, frozen=True):
         return is_true(self.status.conditions, of_type)
 
 
+class AMISelectorTerm(Part, frozen=True):
+    """An entry of `spec.amiSelectorTerms` of an EC2NodeClass; of a term that names an image by its id nothing is kept."""
+
+    alias: str = ""
+    """A family of images and a version, as in `al2023@latest`."""
+    name: str = ""
+    ssm_parameter: str = ""
+    tags: Present | None = None
+
+
+class NodeClassSpec(Part, frozen=True):
+    """`spec` of a node class; `amiSelectorTerms` are EC2NodeClass'."""
+
+    ami_selector_terms: tuple[AMISelectorTerm, ...] = ()
+
+
 class Subnet(Part, frozen=True):
     """An entry of `status.subnets` of an EC2NodeClass."""
 
@@ -217,3 +233,4 @@ class NodeClass(Part, frozen=True):
     kind: str = ""
     api_version: str = ""
     status: NodeClassStatus = NodeClassStatus()
+    spec: NodeClassSpec = NodeClassSpec()

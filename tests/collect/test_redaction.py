@@ -27,8 +27,10 @@ from karpenter_check.snapshot.event import Event, InvolvedObject
 from karpenter_check.snapshot.metadata import Condition, Metadata, OwnerReference
 from karpenter_check.snapshot.node import Node, NodeMetadata, NodeStatus
 from karpenter_check.snapshot.nodepool import (
+    AMISelectorTerm,
     NodeClass,
     NodeClassRef,
+    NodeClassSpec,
     NodeClassStatus,
     NodePoolSpec,
     Requirement,
@@ -38,6 +40,7 @@ from karpenter_check.snapshot.nodepool import (
     TemplateSpec,
 )
 from karpenter_check.snapshot.owners import owner_of
+from karpenter_check.snapshot.part import Present
 from karpenter_check.snapshot.pod import PodShapes
 from karpenter_check.snapshot.pod_object import PodObject, PodSpec, Toleration
 from karpenter_check.snapshot.workload import (
@@ -396,6 +399,29 @@ def test_a_feature_gate_of_somebodys_own_is_a_name() -> None:
     (shown,) = redaction.redacted(Kind.DEPLOYMENT, deployment).spec.template.spec.containers
 
     assert [entry.value for entry in shown.env] == [gates.replace("AcmeGate", redaction.name("AcmeGate")), "10s"]
+
+
+def test_of_images_it_stays_visible_what_moves_them() -> None:
+    own, public = "/acme/golden/image", "/aws/service/eks/optimized-ami/1.31/amazon-linux-2023/x86_64/standard/recommended/image_id"
+    terms = (
+        AMISelectorTerm("al2023@latest"),
+        AMISelectorTerm("acme@blue"),
+        AMISelectorTerm(name="acme-golden-*"),
+        AMISelectorTerm(name="acme-golden-1", tags=Present()),
+        AMISelectorTerm(ssm_parameter=own),
+        AMISelectorTerm(ssm_parameter=f"arn:aws:ssm:eu-west-1:123456789012:parameter{public}"),
+    )
+    nodeclass = NodeClass(Metadata("blue"), "EC2NodeClass", "karpenter.k8s.aws/v1", spec=NodeClassSpec(terms))
+    redaction = _redaction((Kind.NODECLASS, nodeclass))
+
+    assert redaction.redacted(Kind.NODECLASS, nodeclass).spec.ami_selector_terms == (
+        AMISelectorTerm("al2023@latest"),
+        AMISelectorTerm(redaction.name("acme@blue")),
+        AMISelectorTerm(name=redaction.name("acme-golden-*") + "*"),
+        AMISelectorTerm(name=redaction.name("acme-golden-1"), tags=Present()),
+        AMISelectorTerm(ssm_parameter=redaction.name(own)),
+        AMISelectorTerm(ssm_parameter=public),
+    )
 
 
 def test_a_zone_of_somebodys_own_has_one_pseudonym_everywhere() -> None:

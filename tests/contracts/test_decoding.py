@@ -20,6 +20,10 @@ RECORDINGS = Path(__file__).parent.parent / "recordings"
 PartType: TypeAlias = type[msgspec.Struct]
 
 NOT_RECORDED = {
+    "AMISelectorTerm.alias": "EC2NodeClass only; the recorded classes are kwok's",
+    "AMISelectorTerm.name": "as AMISelectorTerm.alias",
+    "AMISelectorTerm.ssm_parameter": "as AMISelectorTerm.alias",
+    "AMISelectorTerm.tags": "as AMISelectorTerm.alias",
     "Annotations.pod_deletion_cost": "no recorded pod says what its deletion costs",
     "Annotations.termination_timestamp": "no recorded NodeClaim is being deleted with a terminationGracePeriod",
     "Affinity.pod_affinity": "no recorded pod has affinity to other pods",
@@ -45,6 +49,7 @@ NOT_RECORDED = {
     "LabelSelectorRequirement.values": "as LabelSelector.match_expressions",
     "NodeAffinity.preferred": "no recorded pod has preferences",
     "NodeClassRef.api_version": "v1beta1 only; the recorded API is v1",
+    "NodeClassSpec.ami_selector_terms": "as AMISelectorTerm.alias",
     "NodeClassStatus.amis": "as Image.requirements",
     "NodeClassStatus.subnets": "as Image.requirements",
     "NodeMetadata.namespace": "nodes have none; it comes with Metadata",
@@ -86,7 +91,9 @@ WRITTEN = {
       {"name": "controller", "image": "controller", "env": [{"name": "CLUSTER_NAME", "value": "prod"},
         {"name": "INTERRUPTION_QUEUE", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "queue"}}}]}
     ]}}}}""",
-    Kind.NODECLASS: """{"metadata": {"name": "written"}, "status": {"subnets": [{"id": "subnet-1", "zone": "eu-west-1a"}], "amis": [
+    Kind.NODECLASS: """{"metadata": {"name": "written"}, "spec": {"amiSelectorTerms": [
+      {"alias": "al2023@v20240807"}, {"name": "acme-*", "owner": "self", "tags": {"team": "search"}}, {"ssmParameter": "/acme/image"}
+    ]}, "status": {"subnets": [{"id": "subnet-1", "zone": "eu-west-1a"}], "amis": [
       {"id": "ami-1", "requirements": [{"key": "kubernetes.io/arch", "operator": "In", "values": ["arm64"]}]}
     ]}}""",
     Kind.NODE: """{"metadata": {"name": "written", "namespace": "never"}, "spec": {"unschedulable": true}}""",
