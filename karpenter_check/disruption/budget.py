@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 
 from karpenter_check.disruption.schedule import Schedule, UnparsableSchedule
 from karpenter_check.snapshot import NodePool
+from karpenter_check.snapshot.clip import clip
 from karpenter_check.snapshot.duration import duration
 from karpenter_check.snapshot.nodepool import Budget
 
+_LONGEST_SCHEDULE = 60
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 
 
@@ -30,6 +32,13 @@ class Entry:
     def path(self) -> str:
         """Where it stands in the NodePool."""
         return f"spec.disruption.budgets[{self.index}]"
+
+    @property
+    def said(self) -> str:
+        """The budget in words: `budgets[0] (nodes 10%, 0 9 * * 1-5 UTC for 8h)`."""
+        budget = self.budget
+        when = f", {clip(budget.schedule, _LONGEST_SCHEDULE)} UTC for {budget.duration}" if budget.schedule else ""
+        return f"budgets[{self.index}] (nodes {budget.nodes}{when})"
 
     def covers(self, reason: str) -> bool:
         """Whether it holds for a reason: without reasons for every one, with an empty list of them for none."""

@@ -42,6 +42,18 @@ def is_empty(snapshot: Snapshot, node: Node) -> bool:
     return all(free and eviction_cost(pod) <= 0 for pod in there)
 
 
+def never(nodepool: NodePool, reason: str) -> str:
+    """Why Karpenter never disrupts the NodePool's nodes for a reason (`disruption/emptiness.go`, `consolidation.go`, 1.13); else empty."""
+    settings = nodepool.spec.disruption
+    if reason == DRIFTED:
+        return ""
+    if nodepool.static:
+        return "static"
+    if settings.consolidate_after == "Never":
+        return "consolidateAfter Never"
+    return "WhenEmpty" if reason == UNDERUTILIZED and settings.consolidation_policy == "WhenEmpty" else ""
+
+
 def wanted_gone(snapshot: Snapshot, node: Node, nodeclaim: NodeClaim, nodepool: NodePool) -> Wanted | None:
     """Why Karpenter's graceful disruption wants the node gone, drift first, or None if it does not."""
     return next(iter(ways_out(snapshot, node, nodeclaim, nodepool)), None)
@@ -62,11 +74,11 @@ def ways_out(snapshot: Snapshot, node: Node, nodeclaim: NodeClaim, nodepool: Nod
 def _consolidated(snapshot: Snapshot, node: Node, nodeclaim: NodeClaim, nodepool: NodePool) -> Wanted | None:
     consolidatable = nodeclaim.condition("Consolidatable")
     disruption = nodepool.spec.disruption
-    if not consolidatable or consolidatable.status != "True" or nodepool.static or disruption.consolidate_after == "Never":
+    if not consolidatable or consolidatable.status != "True":
         return None
     policy = disruption.consolidation_policy or "WhenEmptyOrUnderutilized"
     reason = EMPTY if is_empty(snapshot, node) else UNDERUTILIZED
-    if reason == UNDERUTILIZED and policy == "WhenEmpty":
+    if never(nodepool, reason):
         return None
     because = f"Consolidatable ({policy}, consolidateAfter {disruption.consolidate_after or '0s'})"
     return Wanted(reason, consolidatable.last_transition_time, because)

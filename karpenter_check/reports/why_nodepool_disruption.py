@@ -14,7 +14,6 @@ from karpenter_check.why.nodepool_disruption import Kept, ReasonAnswer
 _MOST = 3
 """Lines of one kind."""
 _LONGEST = 200
-_LONGEST_SCHEDULE = 60
 
 
 def _grouped(texts: Sequence[tuple[str, str]]) -> Iterator[str]:
@@ -59,12 +58,7 @@ def _now(one: ReasonAnswer, zone: tzinfo | None) -> str:
 
 
 def _deciding(allowance: Allowance) -> str:
-    texts = []
-    for entry in allowance.deciding:
-        budget = entry.budget
-        when = f", {clip(budget.schedule, _LONGEST_SCHEDULE)} UTC for {budget.duration}" if budget.schedule else ""
-        texts.append(f"budgets[{entry.index}] (nodes {budget.nodes}{when})")
-    return few(texts, 2)
+    return few([entry.said for entry in allowance.deciding], 2)
 
 
 def ahead_lines(answer: NodePoolAnswer, zone: tzinfo | None) -> Iterator[str]:

@@ -9,7 +9,7 @@ from karpenter_check.disruption.blocker import Word
 from karpenter_check.disruption.blockers import blockers
 from karpenter_check.disruption.budget import UnreadableBudget, entries, schedule_of, value
 from karpenter_check.disruption.budgets import Unreadable
-from karpenter_check.disruption.candidate import DRIFTED, EMPTY, UNDERUTILIZED, ways_out
+from karpenter_check.disruption.candidate import DRIFTED, EMPTY, UNDERUTILIZED, never, ways_out
 from karpenter_check.disruption.openings import WEEK, Window, next_opening, windows
 from karpenter_check.snapshot import NO_TIME, Kind, Node, NodeClaim, NodePool, Snapshot
 
@@ -52,33 +52,21 @@ def reason_answers(snapshot: Snapshot, nodepool: NodePool) -> tuple[ReasonAnswer
 
 
 def _answer(snapshot: Snapshot, nodepool: NodePool, reason: str) -> ReasonAnswer:
-    never = _never(nodepool, reason)
+    kept_by = never(nodepool, reason)
     if snapshot.taken_at == NO_TIME:
-        return ReasonAnswer(reason, never, Unknown("the input carries no time, and --at gives none"))
+        return ReasonAnswer(reason, kept_by, Unknown("the input carries no time, and --at gives none"))
     now = remaining(snapshot, nodepool, reason)
     nodes = now.total if isinstance(now, Remaining) else 0
     if not nodes and any(_is_share(entry.budget.nodes) for entry in entries(nodepool)):
-        return ReasonAnswer(reason, never, now)
+        return ReasonAnswer(reason, kept_by, now)
     ahead = windows(nodepool, reason, nodes, snapshot.taken_at)
     around = windows(nodepool, reason, nodes, snapshot.taken_at - WEEK, 3 * WEEK)
-    return ReasonAnswer(reason, never, now, ahead, around, next_opening(ahead))
+    return ReasonAnswer(reason, kept_by, now, ahead, around, next_opening(ahead))
 
 
 def _is_share(nodes: str) -> bool:
     """Whether what a budget allows depends on how many nodes there are."""
     return nodes.endswith("%") and nodes != "0%"
-
-
-def _never(nodepool: NodePool, reason: str) -> str:
-    """Why Karpenter never disrupts its nodes for a reason (`disruption/emptiness.go`, `disruption/consolidation.go`, 1.13)."""
-    settings = nodepool.spec.disruption
-    if reason == DRIFTED:
-        return ""
-    if nodepool.static:
-        return "static"
-    if settings.consolidate_after == "Never":
-        return "consolidateAfter Never"
-    return "WhenEmpty" if reason == UNDERUTILIZED and settings.consolidation_policy == "WhenEmpty" else ""
 
 
 def unreadable_budgets(nodepool: NodePool) -> tuple[Unreadable, ...]:
