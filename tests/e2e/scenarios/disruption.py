@@ -1,6 +1,6 @@
 """Nodes that should go and stay."""
 
-from tests.e2e.outcome import Outcome
+from tests.e2e.outcome import Found, Outcome
 from tests.e2e.scenario import scenario
 from tests.e2e.stage import Stage
 
@@ -11,13 +11,17 @@ _DO_NOT_DISRUPT = {"karpenter.sh/do-not-disrupt": "true"}
 @scenario("a budget of 0 keeps an empty node")
 def budget_zero(stage: Stage) -> Outcome:
     _an_empty_node(stage, {**_EMPTY_GO, "budgets": [{"nodes": "0"}]})
-    return stage.finds(no_rule_yet=("budget-blocks-disruption",))
+    return stage.finds(
+        Found("budget-blocks-disruption", stage.of("NodePool", stage.name), "always-closed", says="at any hour"), seconds=600
+    )
 
 
 @scenario("a budget's schedule cannot be parsed")
 def budget_cron(stage: Stage) -> Outcome:
     _an_empty_node(stage, {**_EMPTY_GO, "budgets": [{"nodes": "10%", "schedule": "at five every working day", "duration": "1h"}]})
-    return stage.finds(no_rule_yet=("budget-schedule-invalid",))
+    return stage.finds(
+        Found("budget-schedule-invalid", stage.of("NodePool", stage.name), "unreadable", says="at five every working day"),
+    )
 
 
 @scenario("a NodePool is edited; a pod that says do-not-disrupt holds its drifted node")
