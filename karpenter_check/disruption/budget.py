@@ -14,6 +14,8 @@ from karpenter_check.snapshot.duration import duration
 from karpenter_check.snapshot.nodepool import Budget
 
 _LONGEST_SCHEDULE = 60
+_SOON = 60
+"""Hits: more than an hour's, where there is one every minute."""
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 
 
@@ -89,8 +91,23 @@ def is_always_active(budget: Budget, at: datetime) -> bool:
     if scheduled is None:
         return True
     schedule, lasts = scheduled
+    if _closes_soon(schedule, lasts, at - lasts):
+        return False
     gap = schedule.longest_gap(at - lasts)
     return gap is None or gap <= lasts
+
+
+def _closes_soon(schedule: Schedule, lasts: timedelta, start: datetime) -> bool:
+    """Whether one of the next windows closes before the hit after it: most do, and years need not be looked at then."""
+    hit = schedule.next_after(start)
+    for _ in range(_SOON):
+        following = schedule.next_after(hit) if hit else None
+        if hit is None or following is None:
+            return False
+        if following - hit > lasts:
+            return True
+        hit = following
+    return False
 
 
 def value(budget: Budget, nodes: int) -> int:

@@ -5,6 +5,7 @@ import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from karpenter_check.disruption.budget import Entry, UnreadableBudget, entries, is_always_active, schedule_of, value
 from karpenter_check.disruption.candidate import DRIFTED, EMPTY, UNDERUTILIZED
@@ -66,11 +67,12 @@ def _judged(snapshot: Snapshot, entry: Entry) -> tuple[str, _Wrong] | None:
     if scheduled is None:
         return None
     schedule, lasts = scheduled
-    written, gap = f'schedule "{clip(budget.schedule, _LONGEST)}"', schedule.longest_gap(snapshot.taken_at)
-    if gap is None:
+    written = f'schedule "{clip(budget.schedule, _LONGEST)}"'
+    if schedule.next_after(snapshot.taken_at) is None:
         why = f"{written} names a date that does not come; Karpenter takes that for active"
         return NO_SUCH_DATE, _Wrong(entry, why, forbids)
     if is_always_active(budget, snapshot.taken_at):
+        gap = schedule.longest_gap(snapshot.taken_at) or timedelta()
         why = f"{written} comes again after {spoken(gap)} at the latest, and lasts {budget.duration} each time"
         return NEVER_CLOSES, _Wrong(entry, why, forbids)
     if not lasts or schedule.every is not None:
