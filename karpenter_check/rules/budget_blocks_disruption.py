@@ -3,18 +3,12 @@
 import json
 import shlex
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
-from karpenter_check.disruption.allowance import Remaining, Unknown, Using, remaining
-from karpenter_check.disruption.blocker import Blocker, Word
-from karpenter_check.disruption.blockers import blockers
-from karpenter_check.disruption.budget import is_always_active
 from karpenter_check.disruption.budget_blocker import budget_answer
-from karpenter_check.disruption.candidate import DRIFTED, EMPTY, UNDERUTILIZED
-from karpenter_check.disruption.due import Due, Way, due
-from karpenter_check.disruption.openings import next_opening, windows
+from karpenter_check.disruption.candidate import DRIFTED, UNDERUTILIZED
+from karpenter_check.disruption.waiting import CLOSED, NOT_READY, REASON_OF, Shut, Waiting, shut_for, waiting_for
 from karpenter_check.finding import (
     Confidence,
     Evidence,
@@ -25,47 +19,13 @@ from karpenter_check.finding import (
     Ref,
     Severity,
     clip,
-    earliest,
     verification,
 )
 from karpenter_check.rule import rule
-from karpenter_check.snapshot import Kind, Node, NodePool, Snapshot
+from karpenter_check.snapshot import Kind, NodePool, Snapshot
 from karpenter_check.snapshot.counted import few, plural
 from karpenter_check.snapshot.duration import spoken
 from karpenter_check.snapshot.moments import at_and_distance
-
-CLOSED, WINDOW, NOT_READY = "always-closed", "window-closed", "not-ready-nodes"
-_REASONS = {Way.DRIFTED: DRIFTED, Way.EMPTY: EMPTY, Way.UNDERUTILIZED: UNDERUTILIZED}
-
-
-@dataclass(frozen=True)
-class _Shut:
-    """That the budgets let no node go for a reason, and will not by themselves as long as this stands."""
-
-    cause: str
-    left: Remaining
-    opens: datetime | None = None
-    """When they let one go next, within a week."""
-    not_ready: tuple[Node, ...] = ()
-    """The nodes that use them up."""
-    since: datetime | None = None
-    """Since when these do."""
-
-
-@dataclass(frozen=True)
-class _Waiting:
-    """A node that should go and may not."""
-
-    node: Node
-    due: Due
-    since: datetime
-    also: Blocker | None
-    """What keeps it besides the budgets."""
-
-    @property
-    def reason(self) -> str:
-        """Drifted, Empty or Underutilized."""
-        return _REASONS[self.due.way]
 
 
 @rule(severity=Severity.MEDIUM, needs={Kind.NODEPOOL, Kind.NODE, Kind.NODECLAIM, Kind.POD}, since="0.1.0")
@@ -79,59 +39,32 @@ def budget_blocks_disruption(
 ) -> Iterator[Finding]:
     """Nodes that should go are kept by the disruption budgets of their NodePool."""
     for nodepool in snapshot.nodepools:
-        shut = {reason: one for reason in _REASONS.values() if (one := _shut(snapshot, nodepool, reason))}
+        shut = {reason: one for reason in REASON_OF.values() if (one := shut_for(snapshot, nodepool, reason))}
         if not shut or nodepool.metadata.deletion_timestamp:
             continue
-        by_cause: dict[str, list[_Waiting]] = defaultdict(list)
+        by_cause: dict[str, list[Waiting]] = defaultdict(list)
         for node in snapshot.nodes_of_nodepool.get(nodepool.name, ()):
-            waiting = _waiting(snapshot, node, shut)
-            if waiting and snapshot.taken_at - waiting.since >= warn_after:
-                by_cause[shut[waiting.reason].cause].append(waiting)
+            kept = waiting_for(snapshot, node, shut)
+            if kept and snapshot.taken_at - kept.since >= warn_after:
+                by_cause[shut[kept.reason].cause].append(kept)
         for cause, found in by_cause.items():
             sure = [one for one in found if one.reason != UNDERUTILIZED] or found
-            first = sorted(sure, key=lambda one: (one.since, one.node.name))
-            by = shut[first[0].reason]
-            severity = _severity(snapshot, by, first, fail_after, drifted_after, opens_within)
-            yield _finding(snapshot, nodepool, cause, by, first, severity)
-
-
-def _shut(snapshot: Snapshot, nodepool: NodePool, reason: str) -> _Shut | None:
-    """Whether nothing may go for a reason, and the work that is under way does not explain it.
-
-    Budgets that cannot be read are the rule `budget-schedule-invalid`'s.
-    """
-    left = remaining(snapshot, nodepool, reason)
-    if isinstance(left, Unknown) or left.left != 0 or left.allowance.unreadable or not left.total:
-        return None
-    if allowed := left.allowance.allowed:
-        lame = [snapshot.nodes_by_name[user.node] for user in left.disrupting if user.why is Using.NOT_READY]
-        times = sorted(ready.last_transition_time for node in lame if (ready := node.readiness) and ready.last_transition_time)
-        # while so many are not ready, none may go, whatever else ends
-        return _Shut(NOT_READY, left, None, tuple(lame), times[allowed - 1]) if len(times) >= allowed else None
-    opens = next_opening(windows(nodepool, reason, left.total, snapshot.taken_at))
-    always = any(is_always_active(entry.budget, snapshot.taken_at) for entry in left.allowance.deciding)
-    return _Shut(CLOSED if always else WINDOW, left, opens)
-
-
-def _waiting(snapshot: Snapshot, node: Node, shut: Mapping[str, _Shut]) -> _Waiting | None:
-    """The node, if every way that it certainly has to go by is shut: under the one that opens first."""
-    ways = [entry for entry in due(snapshot, node) if entry.way in _REASONS]
-    sure = [entry for entry in ways if entry.way is not Way.UNDERUTILIZED] or ways
-    if not sure or any(_REASONS[entry.way] not in shut for entry in sure):
-        return None
-    never = datetime.max.replace(tzinfo=snapshot.taken_at.tzinfo)
-    way = min(sure, key=lambda entry: shut[_REASONS[entry.way]].opens or never)
-    since = max((moment for moment in (way.at, shut[_REASONS[way.way]].since) if moment), default=None)
-    keeping = blockers(snapshot, node, eventual=way.way is Way.DRIFTED)
-    if way.at is None or since is None or any(blocker.word is Word.TERMINATING for blocker in keeping):
-        return None
-    return _Waiting(node, way, since, next((blocker for blocker in keeping if blocker.word is not Word.UNKNOWN), None))
+            by_reason: dict[str, list[Waiting]] = defaultdict(list)
+            for waiting in sorted(sure, key=lambda one: (one.since, one.node.name)):
+                by_reason[waiting.reason].append(waiting)
+            severities = {
+                reason: _severity(snapshot, shut[reason], ones, fail_after, drifted_after, opens_within)
+                for reason, ones in by_reason.items()
+            }
+            worst_first = sorted(by_reason, key=lambda reason: severities[reason].rank)
+            waits = [waiting for reason in worst_first for waiting in by_reason[reason]]
+            yield _finding(snapshot, nodepool, cause, shut[worst_first[0]], waits, severities[worst_first[0]])
 
 
 def _severity(
     snapshot: Snapshot,
-    by: _Shut,
-    waiting: Sequence[_Waiting],
+    by: Shut,
+    waiting: Sequence[Waiting],
     fail_after: timedelta,
     drifted_after: timedelta,
     opens_within: timedelta,
@@ -147,7 +80,7 @@ def _severity(
     return severity.lowered(1) if less else severity
 
 
-def _confidence(snapshot: Snapshot, waiting: Sequence[_Waiting]) -> Confidence:
+def _confidence(snapshot: Snapshot, waiting: Sequence[Waiting]) -> Confidence:
     """Which nodes are empty is only as sure as the list of pods."""
     if waiting[0].reason == UNDERUTILIZED:
         return Confidence.POSSIBLE
@@ -156,11 +89,11 @@ def _confidence(snapshot: Snapshot, waiting: Sequence[_Waiting]) -> Confidence:
 
 
 def _finding(
-    snapshot: Snapshot, nodepool: NodePool, cause: str, by: _Shut, waiting: Sequence[_Waiting], severity: Severity
+    snapshot: Snapshot, nodepool: NodePool, cause: str, by: Shut, waiting: Sequence[Waiting], severity: Severity
 ) -> Finding:
-    """One about the nodes of a NodePool that wait for the same thing, the longest waiting first."""
+    """One about the nodes of a NodePool that wait for the same thing: those first for whose reason it is worst, the longest waiting."""
     ref, name = Ref("NodePool", nodepool.name, "karpenter.sh/v1"), nodepool.name
-    since = waiting[0].since
+    since = min(one.since for one in waiting)
     return Finding(
         object=ref,
         owner=ref,
@@ -181,12 +114,12 @@ def _finding(
             Occurrence(Ref("Node", one.node.name, "v1"), one.node.metadata.uid, one.node.name, one.due.way.value, one.since)
             for one in waiting
         ),
-        since=earliest(one.since for one in waiting),
+        since=since,
         fix=(*_fixes(name, by, waiting), verification("budget-blocks-disruption", nodepool=name)),
     )
 
 
-def _who(name: str, by: _Shut, waiting: Sequence[_Waiting]) -> str:
+def _who(name: str, by: Shut, waiting: Sequence[Waiting]) -> str:
     counted = Counter(one.reason for one in waiting)
     (first, *more), one = counted, len(waiting) == 1
     reasons = " and ".join(f"{number} {reason}" for reason, number in counted.items()) if more else first
@@ -196,7 +129,7 @@ def _who(name: str, by: _Shut, waiting: Sequence[_Waiting]) -> str:
     return f"{some} should be gone ({reasons}) and {'waits' if one else 'wait'}"
 
 
-def _what(snapshot: Snapshot, by: _Shut) -> str:
+def _what(snapshot: Snapshot, by: Shut) -> str:
     if by.cause == NOT_READY:
         return f"{plural(len(by.not_ready), 'node')} that {'is' if len(by.not_ready) == 1 else 'are'} not Ready use{'s' * (len(by.not_ready) == 1)} its budget up"
     if by.opens:
@@ -204,7 +137,7 @@ def _what(snapshot: Snapshot, by: _Shut) -> str:
     return "its budgets let none go, at any hour" if by.cause == CLOSED else "its budgets are closed and do not open within a week"
 
 
-def _why(snapshot: Snapshot, nodepool: NodePool, by: _Shut, waiting: Sequence[_Waiting]) -> str:
+def _why(snapshot: Snapshot, nodepool: NodePool, by: Shut, waiting: Sequence[Waiting]) -> str:
     first, allowance = waiting[0], by.left.allowance
     said = f"budget for {first.reason}{budget_answer(snapshot, nodepool, first.reason).said}"
     if any(entry.budget.schedule for entry in allowance.deciding):
@@ -219,13 +152,13 @@ def _why(snapshot: Snapshot, nodepool: NodePool, by: _Shut, waiting: Sequence[_W
     return said
 
 
-def _cost(waiting: Sequence[_Waiting]) -> str:
+def _cost(waiting: Sequence[Waiting]) -> str:
     names = few([f"{one.node.name} ({clip(one.due.said)})" for one in waiting], 2)
     drifted = any(one.reason == DRIFTED for one in waiting)
     return f"{'not replaced' if drifted else 'paid for'}: {names}"
 
 
-def _fixes(nodepool: str, by: _Shut, waiting: Sequence[_Waiting]) -> Iterator[Fix]:
+def _fixes(nodepool: str, by: Shut, waiting: Sequence[Waiting]) -> Iterator[Fix]:
     around = "a NodeClaim that is deleted by hand is drained without asking budgets"
     if by.cause == NOT_READY:
         yield Fix(

@@ -9,12 +9,11 @@ from datetime import timedelta
 
 from karpenter_check.disruption.budget import UnreadableBudget, entries, value
 from karpenter_check.disruption.candidate import DRIFTED, UNDERUTILIZED, never
-from karpenter_check.disruption.openings import Window, unlimited, windows
+from karpenter_check.disruption.openings import WEEK, Window, unlimited, windows
 from karpenter_check.finding import Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, verification
 from karpenter_check.rule import rule
 from karpenter_check.snapshot import Kind, NodePool, Snapshot
 from karpenter_check.snapshot.counted import few
-from karpenter_check.snapshot.duration import spoken
 
 PERMITS, FORBIDS, NO_BUDGET = "hours-that-permit", "hours-that-forbid", "no-budget-for-reason"
 _BOUNDABLE = (DRIFTED, UNDERUTILIZED)
@@ -71,7 +70,11 @@ def _finding(
     ref, name, longest = Ref("NodePool", nodepool.name, "karpenter.sh/v1"), nodepool.name, found[0]
     reasons = " or ".join(one.reason for one in found)
     number = f"all {nodes} nodes" if nodes is not None else "all nodes"
-    hours = "at any hour" if cause == NO_BUDGET else f"outside of its budgets' hours, {spoken(longest.long)} of the next 7 days"
+    hours = (
+        "at any hour"
+        if cause == NO_BUDGET
+        else f"outside of its budgets' hours, {_hours(longest.long)} of the next {_hours(WEEK)} hours"
+    )
     severity = Severity.MEDIUM if cause == PERMITS else Severity.LOW
     return Finding(
         object=ref,
@@ -87,6 +90,10 @@ def _finding(
         occurrences=tuple(Occurrence(ref, nodepool.metadata.uid, reason=one.reason) for one in found),
         fix=tuple(_fixes(name, cause, [one.reason for one in found])),
     )
+
+
+def _hours(span: timedelta) -> str:
+    return f"{span / timedelta(hours=1):.3g}"
 
 
 def _why(snapshot: Snapshot, nodepool: NodePool, cause: str, longest: _Unbounded) -> str:

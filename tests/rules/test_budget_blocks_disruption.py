@@ -248,6 +248,20 @@ def test_a_node_with_two_ways_out_waits_for_the_one_that_opens_first() -> None:
     assert judged(budgets, a_node("n1", age="900h"), claim) == [("window-closed", Severity.INFO, Confidence.CERTAIN)]
 
 
+def test_of_two_windows_the_worse_one_is_told() -> None:
+    drift, empty = (
+        msgspec.structs.replace(budget, reasons=reasons)
+        for budget, reasons in ((SHUT_ALL_YEAR, ("Drifted",)), (SHUT_TILL_TWO, ("Empty",)))
+    )
+    nodes = a_node("n1", age="900h"), a_node("n2", age="900h")
+    (finding,) = found(pool(drift, empty), *nodes, drifted("n1"), consolidatable("n2", "90h"))
+
+    assert (finding.severity, finding.message) == (
+        Severity.MEDIUM,
+        "2 of default's 2 nodes should be gone (1 Drifted and 1 Empty) and wait for 3d18h; its budgets are closed and do not open within a week",
+    )
+
+
 def test_what_something_else_keeps_too_is_said_and_is_less() -> None:
     kept = a_node("n1", age="900h", do_not_disrupt="true")
     (finding,) = found(pool(), kept, drifted(age="2h"))

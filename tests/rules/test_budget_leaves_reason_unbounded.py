@@ -38,7 +38,7 @@ def test_a_window_that_was_meant_as_permission_is_found() -> None:
             nodepool="default",
             cause="hours-that-permit",
             severity=Severity.MEDIUM,
-            message="all 5 nodes of default may go at once as Drifted or Underutilized outside of its budgets' hours, 5d20h of the next 7 days",
+            message="all 5 nodes of default may go at once as Drifted or Underutilized outside of its budgets' hours, 140 of the next 168 hours",
             why="a budget only restricts, and only while it is active: budgets[0] (nodes 10%, 0 2 * * * UTC for 4h); "
             "none is from now to Sun 2026-11-22 02:00Z",
             cost="a change of the image or of the NodePool may then replace all 5 nodes together",
@@ -108,13 +108,13 @@ def test_each_reason_is_judged_by_its_own_budgets() -> None:
 def test_a_gap_between_windows_is_found() -> None:
     (finding,) = found(Budget("1", "0 0 * * *", None, "12h"), Budget("0", "0 12 * * *", None, "11h30m"))
 
-    assert (finding.cause, finding.message.partition("hours, ")[2]) == ("hours-that-permit", "3h30m of the next 7 days")
+    assert (finding.cause, finding.message.partition("hours, ")[2]) == ("hours-that-permit", "3.5 of the next 168 hours")
 
 
 def test_a_date_beyond_these_days_leaves_all_of_them() -> None:
     (finding,) = found(Budget("1", "@yearly", None, "4h"))
 
-    assert finding.message.endswith("7d of the next 7 days")
+    assert finding.message.endswith("168 of the next 168 hours")
 
 
 @pytest.mark.parametrize(
