@@ -102,7 +102,7 @@ class Impact(_Value, frozen=True):
 
 
 class Fix(_Value, frozen=True):
-    """A step to take: `stop` the harm, `fix` the cause, `verify`; a command, or words where no command does it."""
+    """A step to take: `stop` the harm, `fix` the cause, `or` another way to that, `verify`; a command, or words where no command does it."""
 
     step: str
     command: str = ""

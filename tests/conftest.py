@@ -13,6 +13,8 @@ from karpenter_check.rules import every_rule
 from karpenter_check.scan import Report, scan
 
 RECORDINGS = Path(__file__).parent / "recordings"
+WRITTEN = tuple(f"written/{folder.name}" for folder in sorted((RECORDINGS / "written").iterdir()))
+"""The recordings that are written by hand: each a cluster of which a real one is hard to bring about."""
 END_TO_END = Path(__file__).parent / "e2e"
 
 

@@ -34,9 +34,15 @@ def a_deployment(name: str) -> Ref:
     return Ref("Deployment", name, "apps/v1", "shop")
 
 
+def a_nodepool(name: str) -> Ref:
+    return Ref("NodePool", name, "karpenter.sh/v1")
+
+
 GHOST = Ref("Pod", "ghost-scheduled", "v1", "shop")
 IDLE = a_node("kwok-idle-d6jxr-robinhickory-13-9vco9iaj4g-2548200232")
 SHORTLIVED = a_node("kwok-shortlived-mr7gw-liftersapphire-3-5quxdtwbbv-4114980422")
+DRIFTY = a_node("kwok-drifty-5qssm-minnowbloom-4-w1ffyskswv-786023437")
+DB_PDB = Ref("PodDisruptionBudget", "db-pdb", "policy/v1", "data")
 BINPACKING = a_daemonset("aws-k8s-system", "aws-node-binpacking-v2")
 ZONE_AGENT = a_daemonset("observability", "zone-agent")
 HEAVY = a_daemonset("observability", "node-agent-heavy")
@@ -63,6 +69,7 @@ def test_a_healthy_cluster_has_nothing_to_say(recorded: Recorded) -> None:
 def test_every_fault_is_found_and_nothing_else(recorded: Recorded) -> None:
     assert rows(recorded("faults").results) == [
         (Severity.HIGH, "daemonset-nodepool-mismatch", BINPACKING, "general", "label:binpacking"),
+        (Severity.HIGH, "do-not-disrupt-blocks", a_deployment("ephemeral-pinned"), "", "pod"),
         (Severity.HIGH, "node-reaping-nominated", IDLE, "idle", "other_scheduler"),
         (Severity.HIGH, "node-terminating-stuck", SHORTLIVED, "shortlived", "pod-do-not-disrupt"),
         (Severity.HIGH, "node-ttl-death", SHORTLIVED, "shortlived", "drain-hangs"),
@@ -75,11 +82,19 @@ def test_every_fault_is_found_and_nothing_else(recorded: Recorded) -> None:
         (Severity.HIGH, "pod-fits-no-nodepool", a_deployment("windowsy"), "", "label:kubernetes.io/os"),
         (Severity.HIGH, "pod-fits-no-nodepool", a_deployment("wrongzone"), "", "unproven"),
         (Severity.HIGH, "pod-ignored-by-karpenter", a_deployment("legacy"), "", "label:karpenter.sh/provisioner-name"),
+        (Severity.MEDIUM, "do-not-disrupt-blocks", a_deployment("drifty-app"), "", "pod"),
         (Severity.MEDIUM, "node-expiry-herd", a_deployment("ephemeral"), "shortlived", "replicas"),
+        (Severity.MEDIUM, "node-reaping-blocked", DRIFTY, "drifty", "do_not_disrupt_pod"),
+        (Severity.MEDIUM, "pod-multiple-pdbs", a_deployment("web"), "", "multiple-pdbs"),
+        (Severity.MEDIUM, "termination-grace-trap", a_nodepool("shortlived"), "shortlived", "endless-drain"),
         (Severity.LOW, "daemonset-overhead-wasted", ZONE_AGENT, "batch-spot", "counted-not-running"),
         (Severity.LOW, "daemonset-overhead-wasted", ZONE_AGENT, "frozen", "counted-not-running"),
         (Severity.LOW, "daemonset-overhead-wasted", ZONE_AGENT, "idle", "counted-not-running"),
         (Severity.LOW, "daemonset-overhead-wasted", ZONE_AGENT, "tiny", "counted-not-running"),
+        (Severity.LOW, "pdb-blocks-drain", DB_PDB, "", "max-unavailable-zero"),
+        (Severity.LOW, "termination-grace-trap", a_nodepool("batch-spot"), "batch-spot", "endless-drain"),
+        (Severity.LOW, "termination-grace-trap", a_nodepool("drifty"), "drifty", "endless-drain"),
+        (Severity.LOW, "termination-grace-trap", a_nodepool("general"), "general", "endless-drain"),
     ]
 
 
@@ -203,8 +218,14 @@ def test_beside_the_runaway_only_what_was_done_to_the_cluster_is_found(recorded:
     assert rows(recorded("runaway").results) == [
         (Severity.CRITICAL, "daemonset-nodepool-mismatch", HEAVY, "nominal", "label:heavy"),
         (Severity.HIGH, "daemonset-nodepool-mismatch", BINPACKING, "general", "label:binpacking"),
+        (Severity.HIGH, "do-not-disrupt-blocks", a_deployment("ephemeral-pinned"), "", "pod"),
         (Severity.HIGH, "nominated-pod-failure", a_deployment("nominal-app"), "nominal", "preempted"),
+        (Severity.MEDIUM, "do-not-disrupt-blocks", a_deployment("drifty-app"), "", "pod"),
         (Severity.MEDIUM, "node-expiry-herd", a_deployment("ephemeral"), "shortlived", "replicas"),
+        (Severity.MEDIUM, "node-reaping-blocked", DRIFTY, "drifty", "do_not_disrupt_pod"),
+        (Severity.MEDIUM, "pod-multiple-pdbs", a_deployment("web"), "", "multiple-pdbs"),
+        (Severity.MEDIUM, "termination-grace-trap", a_nodepool("shortlived"), "shortlived", "endless-drain"),
+        (Severity.LOW, "pdb-blocks-drain", DB_PDB, "", "max-unavailable-zero"),
         (Severity.LOW, "pod-fits-no-nodepool", a_deployment("broken-app"), "", "mixed"),
         (Severity.LOW, "pod-fits-no-nodepool", a_deployment("huge"), "", "mixed"),
         (Severity.LOW, "pod-fits-no-nodepool", a_deployment("tiny-app"), "", "mixed"),
@@ -212,5 +233,8 @@ def test_beside_the_runaway_only_what_was_done_to_the_cluster_is_found(recorded:
         (Severity.LOW, "pod-fits-no-nodepool", a_deployment("windowsy"), "", "label:kubernetes.io/os"),
         (Severity.LOW, "pod-fits-no-nodepool", a_deployment("wrongzone"), "", "unproven"),
         (Severity.LOW, "pod-ignored-by-karpenter", a_deployment("legacy"), "", "label:karpenter.sh/provisioner-name"),
+        (Severity.LOW, "termination-grace-trap", a_nodepool("batch-spot"), "batch-spot", "endless-drain"),
+        (Severity.LOW, "termination-grace-trap", a_nodepool("drifty"), "drifty", "endless-drain"),
+        (Severity.LOW, "termination-grace-trap", a_nodepool("general"), "general", "endless-drain"),
         (Severity.INFO, "node-ttl-death", SHORTLIVED, "shortlived", "expired"),
     ]

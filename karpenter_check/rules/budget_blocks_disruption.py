@@ -21,14 +21,14 @@ from karpenter_check.finding import (
     clip,
     verification,
 )
-from karpenter_check.rule import rule
+from karpenter_check.rule import Stage, rule
 from karpenter_check.snapshot import Kind, NodePool, Snapshot
 from karpenter_check.snapshot.counted import few, plural
 from karpenter_check.snapshot.duration import spoken
 from karpenter_check.snapshot.moments import at_and_distance
 
 
-@rule(severity=Severity.MEDIUM, needs={Kind.NODEPOOL, Kind.NODE, Kind.NODECLAIM, Kind.POD}, since="0.1.0")
+@rule(severity=Severity.MEDIUM, needs={Kind.NODEPOOL, Kind.NODE, Kind.NODECLAIM, Kind.POD}, since="0.1.0", stage=Stage.BLOCKER)
 def budget_blocks_disruption(
     snapshot: Snapshot,
     *,

@@ -11,7 +11,7 @@ from karpenter_check.disruption.budget import Entry, UnreadableBudget, entries, 
 from karpenter_check.disruption.candidate import DRIFTED, EMPTY, UNDERUTILIZED
 from karpenter_check.disruption.schedule_mended import mended
 from karpenter_check.finding import Evidence, Finding, Fix, Impact, Ref, Severity, clip, verification
-from karpenter_check.rule import rule
+from karpenter_check.rule import Stage, rule
 from karpenter_check.snapshot import Kind, NodePool, Snapshot
 from karpenter_check.snapshot.duration import spoken
 
@@ -42,7 +42,7 @@ class _Wrong:
     """Whether it lets no node go while it is active."""
 
 
-@rule(severity=Severity.HIGH, needs={Kind.NODEPOOL}, since="0.1.0", judges_ages=False)
+@rule(severity=Severity.HIGH, needs={Kind.NODEPOOL}, since="0.1.0", stage=Stage.BLOCKER, judges_ages=False)
 def budget_schedule_invalid(snapshot: Snapshot) -> Iterator[Finding]:
     """A disruption budget cannot be read by Karpenter, or is always or never active though it has a schedule."""
     for nodepool in snapshot.nodepools:

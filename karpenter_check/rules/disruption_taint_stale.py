@@ -20,7 +20,7 @@ from karpenter_check.finding import (
     earliest,
     verification,
 )
-from karpenter_check.rule import rule
+from karpenter_check.rule import Stage, rule
 from karpenter_check.scheduling.nomination import node_ref
 from karpenter_check.snapshot import Kind, NodeClaim, Snapshot
 from karpenter_check.snapshot.counted import plural
@@ -30,7 +30,7 @@ _SOON = timedelta(minutes=15)
 """A NodeClaim that came so much later than the taint does not explain why the taint was left: Karpenter had long taken it away."""
 
 
-@rule(severity=Severity.MEDIUM, needs={Kind.NODE, Kind.NODECLAIM}, since="0.1.0")
+@rule(severity=Severity.MEDIUM, needs={Kind.NODE, Kind.NODECLAIM}, since="0.1.0", stage=Stage.DISRUPTION)
 def disruption_taint_stale(
     snapshot: Snapshot, *, fail_after: timedelta = timedelta(minutes=15), command_timeout: timedelta = timedelta(hours=1)
 ) -> Iterator[Finding]:

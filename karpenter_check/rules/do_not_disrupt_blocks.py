@@ -13,7 +13,7 @@ from karpenter_check.disruption.pod_blockers import annotated
 from karpenter_check.disruption.pods import do_not_disrupt_until, is_disruptable, is_mirror, is_waited_for
 from karpenter_check.disruption.state_node import state_node
 from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, earliest, verification
-from karpenter_check.rule import rule
+from karpenter_check.rule import Stage, rule
 from karpenter_check.scheduling.nomination import node_ref, pod_ref
 from karpenter_check.snapshot import Kind, Node, NodeClaim, Pod, Snapshot
 from karpenter_check.snapshot.duration import spoken
@@ -69,7 +69,7 @@ class _Hold:
     since: datetime | None
 
 
-@rule(severity=Severity.MEDIUM, needs={Kind.NODE, Kind.NODECLAIM, Kind.NODEPOOL, Kind.POD}, since="0.1.0")
+@rule(severity=Severity.MEDIUM, needs={Kind.NODE, Kind.NODECLAIM, Kind.NODEPOOL, Kind.POD}, since="0.1.0", stage=Stage.BLOCKER)
 def do_not_disrupt_blocks(
     snapshot: Snapshot,
     *,

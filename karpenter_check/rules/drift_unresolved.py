@@ -1,5 +1,6 @@
 """Drift that Karpenter does not resolve: nodes that should have been replaced days ago, and what keeps them."""
 
+import re
 import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +30,7 @@ from karpenter_check.finding import (
     earliest,
     verification,
 )
-from karpenter_check.rule import rule
+from karpenter_check.rule import Stage, rule
 from karpenter_check.snapshot import GRACE, Kind, NodeClaim, Snapshot
 from karpenter_check.snapshot.counted import few, plural
 from karpenter_check.snapshot.duration import spoken
@@ -39,6 +40,8 @@ from karpenter_check.snapshot.once import once
 WAITING, LIMIT = "waiting", "limit"
 _HEARD = timedelta(hours=1)
 """What Karpenter said longer ago may be over; API servers keep events for an hour."""
+_PATHS = re.compile(r" \(spec\.[^)]*\)")
+"""Where in a NodePool its budgets stand: too much for the one sentence."""
 _TOLD = 3
 
 
@@ -59,7 +62,7 @@ class _Stuck:
     """Karpenter's own word of the last hour."""
 
 
-@rule(severity=Severity.MEDIUM, needs={Kind.NODE, Kind.NODEPOOL, Kind.NODECLAIM}, since="0.1.0")
+@rule(severity=Severity.MEDIUM, needs={Kind.NODE, Kind.NODEPOOL, Kind.NODECLAIM}, since="0.1.0", stage=Stage.DISRUPTION)
 def drift_unresolved(
     snapshot: Snapshot,
     *,
@@ -177,7 +180,7 @@ def _to_blame(entry: _Stuck) -> Iterator[Blocker]:
 def _keeps(worst: _Stuck) -> str:
     """What keeps the oldest of them, as far as it is known."""
     if worst.kept:
-        return clip(worst.kept[0].said)
+        return clip(_PATHS.sub("", worst.kept[0].said))
     if worst.cause == LIMIT:
         return "spec.limits.nodes leaves no room for a replacement beside spec.replicas"
     if worst.said:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from karpenter_check.disruption.expiry import expiry, overdue
 from karpenter_check.disruption.life_signs import last_word, last_write, newest_time, signs_of_life, where_to_look
 from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, verification
-from karpenter_check.rule import rule
+from karpenter_check.rule import Stage, rule
 from karpenter_check.scheduling.nomination import node_ref
 from karpenter_check.snapshot import Kind, NodeClaim, Snapshot
 from karpenter_check.snapshot.counted import plural
@@ -36,7 +36,7 @@ class _Late:
         return node_ref(self.claim.status.node_name) if self.claim.status.node_name else self.claim_ref
 
 
-@rule(severity=Severity.HIGH, needs={Kind.NODECLAIM}, since="0.1.0")
+@rule(severity=Severity.HIGH, needs={Kind.NODECLAIM}, since="0.1.0", stage=Stage.EXPIRY)
 def node_expiry_overdue(snapshot: Snapshot, *, fail_after: timedelta = timedelta(minutes=5)) -> Iterator[Finding]:
     """Nodes are past their expireAfter, and Karpenter has not deleted them."""
     late: dict[Ref, list[_Late]] = defaultdict(list)

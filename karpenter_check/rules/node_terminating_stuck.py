@@ -5,8 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from msgspec.structs import replace
-
 from karpenter_check.disruption.hold import LATE, Cause, Firm, Hold, hold
 from karpenter_check.disruption.remedies import by_hand, command, ways_to_end
 from karpenter_check.disruption.state_node import StateNode, state_node
@@ -197,7 +195,7 @@ def _fix(stuck: _Stuck, nodepool: str) -> Iterator[Fix]:
     if kept and stuck.hold.cause in {Cause.PDB, Cause.MULTIPLE_PDBS}:
         yield by_hand(kept[0])
     if stuck.hold.cause not in _KARPENTERS:
-        yield from (replace(way, step="fix") for way in ways_to_end(stuck.ending))
+        yield from ways_to_end(stuck.ending)
     else:
         yield Fix(
             "fix",

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -55,7 +56,7 @@ from karpenter_check.snapshot.workload import (
     StatefulSet,
 )
 from tests.build import a_cluster
-from tests.conftest import RECORDINGS
+from tests.conftest import RECORDINGS, WRITTEN
 
 KEY = b"a key"
 NAME_OF_A_NODE = "ip-10-0-1-23.eu-west-1.compute.internal"
@@ -87,7 +88,7 @@ def _objects(document: dict[str, Any]) -> Iterator[tuple[Kind, Any]]:
             yield kind, decode_object(kind, msgspec.json.encode({**head, **item}))
 
 
-@pytest.fixture(scope="module", params=["faults", "runaway", "healthy", "written"])
+@pytest.fixture(scope="module", params=["faults", "runaway", "healthy", *WRITTEN])
 def redacted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Redacted:
     """A recording, redacted, written as kubectl would print it, and scanned."""
     documents = list(_documents(request.param))
@@ -95,7 +96,7 @@ def redacted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     redaction = Redaction(redaction_key([entry for _, entry in objects if isinstance(entry, NodePool)]))
     for kind, entry in objects:
         redaction.learn(kind, entry)
-    folder, written = tmp_path_factory.mktemp(request.param), []
+    folder, written = tmp_path_factory.mktemp(Path(request.param).name), []
     for number, document in enumerate(documents):
         shown = [json.loads(msgspec.json.encode(redaction.redacted(kind, entry))) for kind, entry in _objects(document)]
         whole = {**document, "items": shown} if "items" in document else {**document, **shown[0]} if shown else document

@@ -18,14 +18,15 @@ from karpenter_check.scan import Outcome, Report, scan
 from karpenter_check.snapshot.duration import spoken
 from tests.build import a_healthy_cluster
 from tests.command_line import parse
+from tests.conftest import WRITTEN
 
 ROOT = Path(__file__).parents[2]
 PAGES, TESTS = ROOT / "docs" / "rules", ROOT / "tests" / "rules"
 SOURCES = Path(inspect.getfile(rules)).parent
 SECTIONS = ["What it finds", "Why it matters", "Example", "What to do", "When it is wrong", "References"]
 FORBIDDEN = {"open", "print", "exec", "eval", "__import__"}
-TALKATIVE = ("faults", "runaway", "written")
-"""Recordings with findings; `written` is by hand: mistakes that no recorded cluster has."""
+TALKATIVE = ("faults", "runaway", *WRITTEN)
+"""Recordings with findings; the written ones are by hand: mistakes that no recorded cluster has."""
 
 Recorded = Callable[[str], Report]
 each_rule = pytest.mark.parametrize("rule", every_rule(), ids=lambda rule: rule.slug)
