@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from traceback import extract_tb
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 from karpenter_check.finding import Finding, Ref, Severity, fingerprint
 from karpenter_check.rule import AnyRule, NotProven, Stage
 from karpenter_check.snapshot import NO_TIME, Kind, Snapshot, Status
+from karpenter_check.snapshot.objects import metadata_of
+from karpenter_check.suppression.ignore import Ignore, IgnoreProblem, IgnoreUse
 
 
 class Outcome(StrEnum):
@@ -43,11 +45,15 @@ class Result:
     fingerprint: str
     caused_by: tuple[str, ...] = ()
     """Fingerprints of the findings that explain this one."""
+    overridden: Severity | None = None
+    """The severity that the configuration gives all findings of its rule."""
+    ignored: Ignore | None = None
+    """Why it is suppressed."""
 
     @property
     def severity(self) -> Severity:
-        """The finding's own severity, else its rule's."""
-        return self.finding.severity or self.rule.severity
+        """The configured severity, else the finding's own, else its rule's."""
+        return self.overridden or self.finding.severity or self.rule.severity
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,11 @@ class Report:
     results: tuple[Result, ...] = ()
     hidden: int = 0
     """Findings that a filter keeps from being shown."""
+    suppressed: tuple[Result, ...] = ()
+    """Findings that an ignore matches, sorted alike; nothing counts them but their own number."""
+    ignores: tuple[IgnoreUse, ...] = ()
+    ignore_problems: tuple[IgnoreProblem, ...] = ()
+    """Ignores that do not count."""
 
     @property
     def incomplete(self) -> bool:
@@ -79,18 +90,62 @@ class Report:
         return any(run.outcome in {Outcome.SKIPPED, Outcome.ERROR} and not run.unprovable for run in self.runs)
 
 
-def scan(snapshot: Snapshot, rules: Iterable[AnyRule], settings: Mapping[str, Mapping[str, Any]] | None = None) -> Report:
-    """Judge the snapshot by the rules. `settings` gives keyword arguments by slug.
+def scan(
+    snapshot: Snapshot,
+    rules: Iterable[AnyRule],
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    severities: Mapping[str, Severity] | None = None,
+    ignores: Sequence[Ignore] = (),
+    ignore_problems: Sequence[IgnoreProblem] = (),
+) -> Report:
+    """Judge the snapshot by the rules. `settings` gives keyword arguments by slug, `severities` what findings of a rule have.
 
     A rule whose kinds were not seen is skipped; one that crashes is an error, and of its findings none counts.
+    A finding that an ignore matches is suppressed; what it explains is not.
     """
     runs, found = [], []
+    overridden = severities or {}
     for rule in sorted(rules, key=lambda entry: entry.slug):
         run, findings = _run(rule, snapshot, (settings or {}).get(rule.slug, {}))
         runs.append(run)
-        found += [Result(rule, finding, fingerprint(rule.slug, finding)) for finding in findings]
-    results = _linked(sorted(found, key=_order))
-    return Report(snapshot, tuple(runs), results)
+        found += [
+            Result(rule, finding, fingerprint(rule.slug, finding), overridden=overridden.get(rule.slug)) for finding in findings
+        ]
+    linked = _linked(sorted(found, key=_order))
+    results, uses = _ignored(snapshot, linked, runs, ignores)
+    return Report(
+        snapshot,
+        tuple(runs),
+        tuple(result for result in results if not result.ignored),
+        suppressed=tuple(result for result in results if result.ignored),
+        ignores=uses,
+        ignore_problems=tuple(ignore_problems),
+    )
+
+
+def _ignored(
+    snapshot: Snapshot, results: Sequence[Result], runs: Sequence[RuleRun], ignores: Sequence[Ignore]
+) -> tuple[Sequence[Result], tuple[IgnoreUse, ...]]:
+    """The results with the first ignore that matches each and holds, and what became of each ignore."""
+    if not ignores:
+        return results, ()
+    objects, matched = metadata_of(snapshot), dict.fromkeys(range(len(ignores)), 0)
+    marked = []
+    for result in results:
+        because = None
+        for place, ignore in enumerate(ignores):
+            if ignore.matches(result.rule.slug, result.finding, objects):
+                matched[place] += 1
+                if because is None and not ignore.expired(snapshot.taken_at):
+                    because = ignore
+        marked.append(replace(result, ignored=because))
+    ended = {run.rule.slug: run.outcome in {Outcome.PASSED, Outcome.FAILED} and not run.reason for run in runs}
+    uses = []
+    for place, ignore in enumerate(ignores):
+        concerned = [whole for slug, whole in ended.items() if ignore.concerns(slug)]
+        uses.append(IgnoreUse(ignore, matched[place], ignore.expired(snapshot.taken_at), bool(concerned) and all(concerned)))
+    return marked, tuple(uses)
 
 
 def _order(result: Result) -> tuple[object, ...]:
@@ -157,6 +212,6 @@ def _linked(results: Sequence[Result]) -> tuple[Result, ...]:
                 ):
                     causes[effect][cause] = None
     return tuple(
-        Result(result.rule, result.finding, result.fingerprint, tuple(results[cause].fingerprint for cause in causes[place]))
+        replace(result, caused_by=tuple(results[cause].fingerprint for cause in causes[place]))
         for place, result in enumerate(results)
     )

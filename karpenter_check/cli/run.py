@@ -11,6 +11,8 @@ import click
 from karpenter_check import __version__
 from karpenter_check.cli.choose import choose_rules, listed
 from karpenter_check.cli.commands import addressed
+from karpenter_check.cli.configuration_options import ConfigurationOptions
+from karpenter_check.cli.configured import configured
 from karpenter_check.cli.dry_run import dry_run, push_check
 from karpenter_check.cli.exits import Exit, exit_code
 from karpenter_check.cli.input import Refused, Source, Taken
@@ -20,12 +22,16 @@ from karpenter_check.cli.said import Said
 from karpenter_check.cli.scan_types import PROMETHEUS, Output
 from karpenter_check.cli.selection import Selection, at_least
 from karpenter_check.cli.signals import doing
+from karpenter_check.configuration import Configuration
 from karpenter_check.finding import Severity
 from karpenter_check.metrics.exposition import exposition
 from karpenter_check.metrics.gauges import Gauge, report_gauges
 from karpenter_check.reports import Format, render
+from karpenter_check.rule import AnyRule
 from karpenter_check.scan import Report, scan
+from karpenter_check.snapshot import Snapshot
 from karpenter_check.snapshot.selector import LabelSelector
+from karpenter_check.suppression.annotations import annotated_ignores
 
 _ANY_CLUSTER = "any"
 """Stands for the cluster's name until it is known: the rest of a push target can be looked at without it."""
@@ -36,6 +42,7 @@ class Options:
     """What `karpenter-check scan` was called with."""
 
     source: Source
+    configuration: ConfigurationOptions
     dry_run: bool
     select: tuple[str, ...]
     ignore: tuple[str, ...]
@@ -61,6 +68,7 @@ def run(options: Options, started: float) -> int:
     _check(options)
     said = Said(-1 if options.quiet else options.verbose, options.log_format)
     rules = choose_rules(options.select, options.ignore)
+    configuration = configured(options.configuration, said)
     if options.dry_run:
         target = push_check(options.push.target(_ANY_CLUSTER)) if options.push.push_gateway_url else None
         return int(
@@ -76,7 +84,7 @@ def run(options: Options, started: float) -> int:
     gateway = options.push.target(snapshot.cluster) if options.push.push_gateway_url else None
     collected = perf_counter()
     with doing("judging"):
-        judged = scan(snapshot, rules)
+        judged = _judged(snapshot, rules, configuration, options.configuration)
     said.detail(f"collected in {collected - started:.2f} s, judged in {perf_counter() - collected:.2f} s")
     selection = Selection(
         frozenset(() if options.all_namespaces else listed(options.namespaces)),
@@ -106,6 +114,19 @@ def run(options: Options, started: float) -> int:
     return int(exit_code(counted, fail_on=threshold, strict=options.strict, push_failed=options.push_required and not pushed))
 
 
+def _judged(snapshot: Snapshot, rules: Sequence[AnyRule], configuration: Configuration, options: ConfigurationOptions) -> Report:
+    """The report, with what is left be marked."""
+    annotated, problems = annotated_ignores(snapshot) if options.honor_annotations else ((), ())
+    return scan(
+        snapshot,
+        rules,
+        configuration.settings,
+        severities=configuration.severities,
+        ignores=() if options.no_ignores else (*configuration.ignores, *annotated),
+        ignore_problems=problems,
+    )
+
+
 def _rendered(report: Report, output: Output, options: Options) -> str:
     colored = use_color(options.color) and output.file is None
     every_story = options.verbose > 0
@@ -117,6 +138,7 @@ def _rendered(report: Report, output: Output, options: Options) -> str:
         color=colored,
         links=sys.stdout.isatty(),
         every_story=every_story,
+        suppressed=options.configuration.show_suppressed,
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from karpenter_check.cli.configuration_options import ConfigurationOptions, configuration_options
 from karpenter_check.cli.option import complete_slugs, option
 from karpenter_check.cli.push_options import push_options
 from karpenter_check.cli.scan_types import OUTPUT, SELECTOR, SEVERITIES
@@ -46,6 +47,7 @@ from karpenter_check.cli.source_options import source_options
     type=click.Choice(["none", *SEVERITIES]),
     help="Exit with 10 for findings from this severity on. Default: high; with --demo, none.",
 )
+@configuration_options
 @option("--strict", is_flag=True, help="Exit with 4 if something could not be seen or judged.")
 @option(
     "-o",
@@ -80,4 +82,5 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     from karpenter_check.cli.push import PushOptions  # noqa: PLC0415  as below
     from karpenter_check.cli.run import Options, run  # noqa: PLC0415  --help must not wait for all that a scan needs
 
-    ctx.exit(run(Options(source=Source.taken_from(options), push=PushOptions.taken_from(options), **options), started))
+    source, push = Source.taken_from(options), PushOptions.taken_from(options)
+    ctx.exit(run(Options(source=source, push=push, configuration=ConfigurationOptions.taken_from(options), **options), started))

@@ -1,11 +1,11 @@
 """Which findings are shown and counted. What is collected and judged is always the whole cluster."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from karpenter_check.finding import Ref, Severity
+from karpenter_check.finding import Severity
 from karpenter_check.scan import Report, Result
 from karpenter_check.snapshot import Kind, Snapshot, Status
+from karpenter_check.snapshot.objects import metadata_of
 from karpenter_check.snapshot.selector import LabelSelector
 
 
@@ -21,9 +21,9 @@ class Selection:
         """The report with the findings that satisfy it; the others are counted as hidden."""
         if not (self.namespaces or self.selector or self.nodepools):
             return report
-        labels = _labels(report.snapshot) if self.selector else {}
-        kept = tuple(result for result in report.results if self._admits(result, labels, report.snapshot))
-        return replace(report, results=kept, hidden=report.hidden + len(report.results) - len(kept))
+        kept = tuple(result for result in report.results if self._admits(result, report.snapshot))
+        suppressed = tuple(result for result in report.suppressed if self._admits(result, report.snapshot))
+        return replace(report, results=kept, suppressed=suppressed, hidden=report.hidden + len(report.results) - len(kept))
 
     def unknown(self, snapshot: Snapshot) -> list[str]:
         """What is asked for and not in the snapshot, in words: a name that is misspelt hides everything. Nothing of what was not seen."""
@@ -40,42 +40,21 @@ class Selection:
             unknown += [f"there is no NodePool {name!r} here; there are: {there}" for name in sorted(self.nodepools - nodepools)]
         return unknown
 
-    def _admits(self, result: Result, labels: Mapping[Ref, Mapping[str, str]], snapshot: Snapshot) -> bool:
+    def _admits(self, result: Result, snapshot: Snapshot) -> bool:
         finding = result.finding
+        objects = metadata_of(snapshot) if self.selector else {}
         nodes = (snapshot.nodes_by_name.get(occurrence.node) for occurrence in finding.occurrences)
         nodepools = {finding.nodepool} if finding.nodepool else {node.nodepool for node in nodes if node}
         concerned = {finding.object, finding.owner, *(occurrence.object for occurrence in finding.occurrences)}
         return (
             (not self.namespaces or any(ref.namespace in self.namespaces for ref in concerned if ref.namespace))
             and (not self.nodepools or bool(nodepools & self.nodepools))
-            and (not self.selector or any(self.selector.matches(labels[ref]) for ref in concerned if ref in labels))
+            and (not self.selector or any(self.selector.matches(entry.labels) for ref in concerned if (entry := objects.get(ref))))
         )
-
-
-def _labels(snapshot: Snapshot) -> Mapping[Ref, Mapping[str, str]]:
-    """The labels of every object that a finding can be about."""
-    workloads = (
-        ("DaemonSet", snapshot.daemonsets),
-        ("Deployment", snapshot.deployments),
-        ("StatefulSet", snapshot.statefulsets),
-        ("ReplicaSet", snapshot.replicasets),
-    )
-    labels: dict[Ref, Mapping[str, str]] = {}
-    for kind, entries in workloads:
-        for entry in entries:
-            labels[Ref(kind, entry.metadata.name, "apps/v1", entry.metadata.namespace)] = entry.metadata.labels
-    for pod in snapshot.pods:
-        labels[Ref("Pod", pod.metadata.name, "v1", pod.metadata.namespace)] = pod.metadata.labels
-    for node in snapshot.nodes:
-        labels[Ref("Node", node.name, "v1")] = node.metadata.labels
-    for nodepool in snapshot.nodepools:
-        labels[Ref("NodePool", nodepool.name, "karpenter.sh/v1")] = nodepool.metadata.labels
-    for claim in snapshot.nodeclaims:
-        labels[Ref("NodeClaim", claim.name, "karpenter.sh/v1")] = claim.metadata.labels
-    return labels
 
 
 def at_least(report: Report, minimum: Severity) -> Report:
     """The report with the findings that are at least so severe; the others are counted as hidden."""
     kept = tuple(result for result in report.results if result.severity.at_least(minimum))
-    return replace(report, results=kept, hidden=report.hidden + len(report.results) - len(kept))
+    suppressed = tuple(result for result in report.suppressed if result.severity.at_least(minimum))
+    return replace(report, results=kept, suppressed=suppressed, hidden=report.hidden + len(report.results) - len(kept))

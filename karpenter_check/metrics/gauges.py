@@ -16,6 +16,7 @@ PREFIX = "karpenter_check_"
 Labels: TypeAlias = tuple[str, ...]
 
 FINDINGS = f"{PREFIX}findings"
+SUPPRESSED = f"{PREFIX}findings_suppressed"
 RULE_EVALUATED = f"{PREFIX}rule_evaluated"
 COLLECTOR_SUCCESS = f"{PREFIX}collector_success"
 OBJECTS = f"{PREFIX}objects"
@@ -25,6 +26,7 @@ LAST_SUCCESS = f"{PREFIX}last_success_timestamp_seconds"
 BUILD_INFO = f"{PREFIX}build_info"
 LABELS: Mapping[str, Labels] = {
     FINDINGS: ("rule", "severity", "nodepool"),
+    SUPPRESSED: ("rule",),
     RULE_EVALUATED: ("rule",),
     COLLECTOR_SUCCESS: ("kind",),
     OBJECTS: ("kind",),
@@ -36,6 +38,7 @@ LABELS: Mapping[str, Labels] = {
 """Every gauge, and its labels in their order."""
 DOCUMENTATION = {
     FINDINGS: "Findings by rule, severity and NodePool; zeros, without a NodePool, for every rule that was evaluated.",
+    SUPPRESSED: "Findings by rule that the configuration or an annotation leaves be; they are in no other series.",
     RULE_EVALUATED: "Whether a rule was evaluated: 0 where its input was not seen or proves nothing, or where it crashed.",
     COLLECTOR_SUCCESS: "Whether all objects of a kind were read.",
     OBJECTS: "Objects that were read, by kind.",
@@ -70,8 +73,12 @@ def report_gauges(report: Report, *, version: str, took: float) -> tuple[Gauge, 
     evaluated, snapshot = evaluated_rules(report), report.snapshot
     zeros: dict[Labels, float] = {(slug, str(severity), ""): 0.0 for slug in evaluated for severity in Severity}
     found = Counter((result.rule.slug, str(result.severity), result.finding.nodepool) for result in report.results)
+    left_be: dict[Labels, float] = {
+        (slug,): float(number) for slug, number in Counter(result.rule.slug for result in report.suppressed).items()
+    }
     gauges = [
         _gauge(FINDINGS, {**zeros, **{labels: float(number) for labels, number in found.items()}}),
+        _gauge(SUPPRESSED, {**dict.fromkeys(((slug,) for slug in evaluated), 0.0), **left_be}),
         _gauge(RULE_EVALUATED, {(run.rule.slug,): float(run.rule.slug in evaluated) for run in report.runs}),
         _gauge(OBJECTS, {(str(kind),): float(coverage.count) for kind, coverage in snapshot.coverage.items()}),
         _gauge(SCAN_DURATION, {(): took}),

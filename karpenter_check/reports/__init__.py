@@ -25,8 +25,9 @@ def render(
     color: bool = False,
     links: bool = False,
     every_story: bool = False,
+    suppressed: bool = False,
 ) -> str:
-    """The report in a format. Only the table has a width (in columns), colours, links, and stories for less than high findings.
+    """The report in a format. Only the table has a width (in columns), colours, links, stories for less than high findings, and `suppressed` ones only where asked.
 
     Links are for terminals: each time they have other ids, so that a text with links is never the same twice.
     """
@@ -34,7 +35,9 @@ def render(
         case Format.TABLE:
             from karpenter_check.reports.table import render_table  # noqa: PLC0415  rich is slow to import, and only needed here
 
-            return render_table(report, version=version, width=width, color=color, links=links, every_story=every_story)
+            return render_table(
+                report, version=version, width=width, color=color, links=links, every_story=every_story, suppressed=suppressed
+            )
         case Format.JSON:
             return render_json(report, version)
         case Format.JSONL:

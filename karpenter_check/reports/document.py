@@ -8,6 +8,7 @@ import msgspec
 from karpenter_check.finding import Evidence, Fix, Impact, Ref
 from karpenter_check.scan import Report, Result, RuleRun
 from karpenter_check.snapshot import NO_TIME, CollectionError
+from karpenter_check.suppression.ignore import IgnoreUse
 
 SCHEMA = "karpenter-check/v1"
 EXAMPLES = 5
@@ -44,6 +45,25 @@ class RuleDocument(_Part, frozen=True):
     reason: str
 
 
+class SuppressedDocument(_Part, frozen=True):
+    """Why a finding is left be, until when, and where that is written."""
+
+    reason: str
+    until: datetime | None
+    source: str
+
+
+class IgnoreDocument(_Part, frozen=True):
+    """An ignore, and what became of it."""
+
+    source: str
+    rule: str
+    reason: str
+    until: datetime | None
+    matched: int
+    complaint: str
+
+
 class FindingDocument(_Part, frozen=True):
     """A finding."""
 
@@ -65,7 +85,7 @@ class FindingDocument(_Part, frozen=True):
     docs_url: str
     fingerprint: str
     caused_by: tuple[str, ...]
-    suppressed: None
+    suppressed: SuppressedDocument | None
 
 
 class ReportDocument(_Part, frozen=True):
@@ -78,6 +98,7 @@ class ReportDocument(_Part, frozen=True):
     rules: tuple[RuleDocument, ...]
     findings: tuple[FindingDocument, ...]
     hidden: int
+    ignores: tuple[IgnoreDocument, ...]
 
 
 def _seconds(time: datetime | None) -> datetime | None:
@@ -95,6 +116,11 @@ def run_document(report: Report, version: str) -> RunDocument:
 
 def _rule_document(run: RuleRun) -> RuleDocument:
     return RuleDocument(run.rule.slug, str(run.outcome), run.reason)
+
+
+def _ignore_document(use: IgnoreUse) -> IgnoreDocument:
+    ignore = use.ignore
+    return IgnoreDocument(ignore.source, ignore.rule, ignore.reason, ignore.until, use.matched, use.complaint)
 
 
 def finding_document(result: Result) -> FindingDocument:
@@ -120,7 +146,7 @@ def finding_document(result: Result) -> FindingDocument:
         docs_url=result.rule.docs_url,
         fingerprint=result.fingerprint,
         caused_by=result.caused_by,
-        suppressed=None,
+        suppressed=SuppressedDocument(left_be.reason, left_be.until, left_be.source) if (left_be := result.ignored) else None,
     )
 
 
@@ -136,8 +162,12 @@ def report_document(report: Report, version: str) -> ReportDocument:
         coverage=coverage,
         errors=report.snapshot.errors,
         rules=tuple(_rule_document(run) for run in report.runs),
-        findings=tuple(finding_document(result) for result in report.results),
+        findings=tuple(finding_document(result) for result in (*report.results, *report.suppressed)),
         hidden=report.hidden,
+        ignores=(
+            *(_ignore_document(use) for use in report.ignores),
+            *(IgnoreDocument(problem.source, "", "", None, 0, problem.said) for problem in report.ignore_problems),
+        ),
     )
 
 

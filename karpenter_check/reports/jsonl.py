@@ -13,5 +13,7 @@ def render_jsonl(report: Report, version: str) -> str:
     lines = [f'{head}"finding","run":{run},{encoded(finding)[1:]}' for finding in document.findings]
     parts = (("run", document.run), ("coverage", document.coverage), ("errors", document.errors), ("rules", document.rules))
     rest = ",".join(f'"{name}":{encoded(part)}' for name, part in parts)
-    lines.append(f'{head}"run",{rest},"findings":{len(document.findings)},"hidden":{document.hidden}}}')
+    suppressed = sum(finding.suppressed is not None for finding in document.findings)
+    counts = f'"findings":{len(document.findings) - suppressed},"suppressed":{suppressed},"hidden":{document.hidden}'
+    lines.append(f'{head}"run",{rest},"ignores":{encoded(document.ignores)},{counts}}}')
     return printable_json("\n".join(lines)) + "\n"

@@ -32,6 +32,15 @@ def not_checked(report: Report) -> Iterator[tuple[str, str]]:
         )
 
 
+def complaints(report: Report) -> Iterator[str]:
+    """The ignores that are of no use any more, or never were."""
+    for use in report.ignores:
+        if use.complaint:
+            yield f"{use.ignore.source} ({use.ignore.rule}: {use.ignore.reason}): {use.complaint}"
+    for problem in report.ignore_problems:
+        yield f"{problem.source}: {problem.said}"
+
+
 def last_line(report: Report) -> str:
     """`1 critical, 2 high; 6 of 6 rules checked`: what there is, and what is not known."""
     found = ", ".join(f"{number} {severity}" for severity, number in counts(report).items() if number) or "no findings"
@@ -41,6 +50,8 @@ def last_line(report: Report) -> str:
     rules = f"{len(report.runs) - left_out} of {len(report.runs)} rules checked"
     incomplete = sum(coverage.status is not Status.COMPLETE for coverage in report.snapshot.coverage.values())
     parts = [found, rules]
+    if report.suppressed:
+        parts.append(f"{len(report.suppressed)} suppressed")
     if report.hidden:
         parts.append(f"{report.hidden} hidden by filters")
     if incomplete:

@@ -1,5 +1,6 @@
 """The report for people: a table of all findings, then the story of each that is serious."""
 
+from collections.abc import Iterator
 from io import StringIO
 
 from rich.table import Table
@@ -10,7 +11,7 @@ from karpenter_check.reports.headed import console_onto
 from karpenter_check.reports.printable import printable
 from karpenter_check.reports.stories import Stories, stories_of
 from karpenter_check.reports.story import STYLES, labelled, linked_slug, print_line, story
-from karpenter_check.reports.summary import last_line, not_checked
+from karpenter_check.reports.summary import complaints, last_line, not_checked
 from karpenter_check.scan import Report, Result
 from karpenter_check.snapshot import NO_TIME
 
@@ -18,8 +19,13 @@ _WIDE = 120
 """From this width on every column stands beside the other; below it rule, object and NodePool are one column."""
 
 
-def render_table(report: Report, *, version: str, width: int, color: bool, links: bool, every_story: bool) -> str:
-    """The table and the stories, `width` columns wide; with ANSI colours where `color`, and then links to the rules' pages where `links`."""
+def render_table(
+    report: Report, *, version: str, width: int, color: bool, links: bool, every_story: bool, suppressed: bool = False
+) -> str:
+    """The table and the stories, `width` columns wide; with ANSI colours where `color`, and then links to the rules' pages where `links`.
+
+    What is left be is told where `suppressed`, and counted always.
+    """
     links = links and color
     out = StringIO()
     console = console_onto(out, width=width, color=color)
@@ -33,15 +39,29 @@ def render_table(report: Report, *, version: str, width: int, color: bool, links
             console.print()
             for line in story(report, stories, root, links=links):
                 print_line(console, line, width)
-    unchecked = list(not_checked(report))
-    if unchecked:
-        console.print()
-        console.print(Text("NOT CHECKED", style="bold"))
-        for what, why in unchecked:
-            print_line(console, labelled("", f"{what}: {why}"), width)
+    sections = {
+        "SUPPRESSED": _suppressed(report) if suppressed else (),
+        "IGNORES": complaints(report),
+        "NOT CHECKED": (f"{what}: {why}" for what, why in not_checked(report)),
+    }
+    for heading, lines in sections.items():
+        if told := list(lines):
+            console.print()
+            console.print(Text(heading, style="bold"))
+            for text in told:
+                print_line(console, labelled("", text), width)
     console.print()
     console.print(Text(printable(last_line(report)), style="bold"))
     return "\n".join(line.rstrip() for line in out.getvalue().split("\n"))
+
+
+def _suppressed(report: Report) -> Iterator[str]:
+    """Each finding that is left be, and why."""
+    for result in report.suppressed:
+        if ignore := result.ignored:
+            until = f" until {ignore.until:%Y-%m-%d %H:%MZ}" if ignore.until else ""
+            what = f"{result.severity} {result.rule.slug}, {result.finding.object}: {result.finding.message}"
+            yield f"{what}; left be{until}: {ignore.reason} ({ignore.source})"
 
 
 def _header(report: Report, version: str) -> str:

@@ -125,7 +125,7 @@ def test_a_signal_ends_it_while_a_big_file_is_parsed(number: signal.Signals, tmp
 @EACH
 def test_a_signal_ends_it_while_it_judges(number: signal.Signals) -> None:
     code, word = WORDS[number]
-    endless = "import karpenter_check.scan as module\ndef endless(*a):\n    sys.stderr.write('here\\n')\n    while True: pass\nmodule.scan = endless"
+    endless = "import karpenter_check.scan as module\ndef endless(*a, **k):\n    sys.stderr.write('here\\n')\n    while True: pass\nmodule.scan = endless"
     with running("scan", "--demo", program=endless) as process:
         assert process.stderr
         assert process.stderr.readline() == "here\n"

@@ -1,0 +1,52 @@
+"""Options that say what is left be, and which settings rules have."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from karpenter_check.cli.option import Command, option
+
+DEFAULT = Path(".karpenter-check.yaml")
+
+_OPTIONS = (
+    option(
+        "--config",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help=f"Settings and severities of rules, and findings to leave be. Default: {DEFAULT} in the working directory, if there is one.",
+    ),
+    option("--no-config", is_flag=True, help=f"Do not look for {DEFAULT}."),
+    option("--honor-annotations", is_flag=True, help="Leave be what karpenter-check/ignore annotations on objects say."),
+    option("--no-ignores", is_flag=True, help="Leave nothing be, whatever the configuration says."),
+    option("--show-suppressed", is_flag=True, help="Show what is left be, too, and why."),
+)
+
+
+def configuration_options(command: Command) -> Command:
+    """The command with the options that say what it is configured with."""
+    for declare in reversed(_OPTIONS):
+        command = declare(command)
+    return command
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigurationOptions:
+    """What these options say."""
+
+    config: Path | None
+    no_config: bool
+    honor_annotations: bool
+    no_ignores: bool
+    show_suppressed: bool
+
+    @classmethod
+    def taken_from(cls, options: dict[str, Any]) -> "ConfigurationOptions":
+        """The options, which are taken out of those of the command. Raises click.UsageError where they contradict each other."""
+        taken = cls(**{name: options.pop(name) for name in cls.__dataclass_fields__})
+        if taken.config and taken.no_config:
+            raise click.UsageError("--config and --no-config exclude each other")
+        if taken.no_ignores and taken.honor_annotations:
+            raise click.UsageError("--no-ignores and --honor-annotations exclude each other")
+        return taken
