@@ -11,6 +11,7 @@ from karpenter_check.rule import NotProven, Stage, rule
 from karpenter_check.rules.nominated_pod_failure import nominated_pod_failure
 from karpenter_check.scan import Outcome, Report, Result, RuleRun, scan
 from karpenter_check.snapshot import LOOSE_MANIFESTS, CollectionError, Coverage, Kind, Snapshot, Status
+from karpenter_check.suppression.ignore import Ignore, IgnoreUse
 from tests.build import a_cluster, a_deployment, a_healthy_cluster, a_node, a_pod, ago, nominated
 
 WEB = Ref("Deployment", "web", "apps/v1", "shop")
@@ -386,3 +387,72 @@ def test_the_same_trouble_of_another_pod_on_another_node_at_another_time_has_the
         return [result.fingerprint for result in scan(cluster, [nominated_pod_failure]).results]
 
     assert fingerprints("web-bcdfg-22222", "n1", "15m") == fingerprints("web-bcdfg-44444", "n2", "40m") != []
+
+
+KNOWN = Ignore("every-node", "we know", name="n1", source="file.yaml, ignore[0]")
+
+
+def test_what_an_ignore_matches_is_suppressed_and_the_rest_is_not() -> None:
+    report = scan(a_cluster(a_node("n1"), a_node("n2")), [every_node], ignores=[KNOWN])
+
+    assert [result.finding.object.name for result in report.results] == ["n2"]
+    assert [(result.finding.object.name, result.ignored) for result in report.suppressed] == [("n1", KNOWN)]
+    assert report.ignores == (IgnoreUse(KNOWN, 1, expired=False, judged=True),)
+
+
+def test_the_first_ignore_that_holds_is_why() -> None:
+    over, other = replace(KNOWN, until=ago("1h")), replace(KNOWN, reason="and this")
+    report = scan(a_cluster(a_node("n1")), [every_node], ignores=[over, KNOWN, other])
+
+    assert [result.ignored for result in report.suppressed] == [KNOWN]
+    assert [(use.matched, use.expired) for use in report.ignores] == [(1, True), (1, False), (1, False)]
+
+
+def test_an_expired_ignore_leaves_nothing_be() -> None:
+    report = scan(a_cluster(a_node("n1")), [every_node], ignores=[replace(KNOWN, until=ago("1h"))])
+
+    assert ([result.finding.object.name for result in report.results], report.suppressed) == (["n1"], ())
+
+
+def test_an_ignore_of_a_rule_that_was_not_judged_is_not_called_useless() -> None:
+    report = scan(a_cluster(a_node("n2"), missing={Kind.POD: Status.FORBIDDEN}), [every_node], ignores=[KNOWN])
+
+    assert report.ignores == (IgnoreUse(KNOWN, 0, expired=False, judged=False),)
+
+
+def test_an_ignore_of_a_rule_that_is_not_run_is_not_called_useless() -> None:
+    assert scan(a_cluster(a_node("n2")), [nothing_ever], ignores=[KNOWN]).ignores == (
+        IgnoreUse(KNOWN, 0, expired=False, judged=False),
+    )
+
+
+def test_what_a_suppressed_finding_explains_is_still_told() -> None:
+    cause = a_finding(AGENT)
+    effect = a_finding(WEB, blames=(Blame(AGENT),))
+
+    @rule(severity=Severity.HIGH, needs=set(), since="0.1.0")
+    def causes(snapshot: Snapshot) -> Iterator[Finding]:
+        """A cause."""
+        yield from [cause] * bool(snapshot.taken_at)
+
+    @rule(severity=Severity.HIGH, needs=set(), since="0.1.0")
+    def effects(snapshot: Snapshot) -> Iterator[Finding]:
+        """An effect."""
+        yield from [effect] * bool(snapshot.taken_at)
+
+    report = scan(a_cluster(a_node("n1")), [causes, effects], ignores=[Ignore("causes", "we know")])
+
+    assert [(result.rule.slug, result.caused_by) for result in report.results] == [
+        ("effects", (fingerprint("causes", cause),)),
+    ]
+
+
+def test_a_configured_severity_is_that_of_every_finding() -> None:
+    report = scan(
+        a_cluster(a_node("n1")),
+        [every_node],
+        {"every-node": {"severity": Severity.CRITICAL}},
+        severities={"every-node": Severity.INFO},
+    )
+
+    assert [result.severity for result in report.results] == [Severity.INFO]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -14,6 +14,8 @@ from karpenter_check.rule import AnyRule
 from karpenter_check.snapshot.selector import parse_selector
 from karpenter_check.suppression.ignore import Ignore
 from karpenter_check.suppression.until import parse_until
+
+Entry = TypeVar("Entry", bound=msgspec.Struct)
 
 
 class RuleEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,42 +41,37 @@ class IgnoreEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, renam
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A configuration file."""
 
-    rules: dict[str, RuleEntry] = {}
-    ignore: tuple[IgnoreEntry, ...] = ()
+    rules: dict[str, Any] = {}
+    ignore: tuple[Any, ...] = ()
 
 
 def configuration_of(written: Any, rules: Iterable[AnyRule], source: str) -> Configuration:
     """The configuration that a document holds. `source` names it in ignores. Raises ConfigurationError with the place and what is wrong."""
     by_slug = {rule.slug: rule for rule in rules}
-    try:
-        document = msgspec.convert(written if written is not None else {}, Document)
-    except msgspec.ValidationError as error:
-        said, _, place = str(error).partition(" - at `")
-        raise ConfigurationError(f"{_place(place)}{said[:1].lower()}{said[1:]}{_known(said)}") from error
+    document = _converted(written if written is not None else {}, Document, "")
     settings, severities = {}, {}
-    for slug, entry in document.rules.items():
+    for slug, said in document.rules.items():
         if slug not in by_slug:
             raise ConfigurationError(f"rules: there is no rule {slug!r}{_perhaps(slug, by_slug)}")
-        settings[slug] = _settings(by_slug[slug], entry.settings)
+        entry = _converted(said if said is not None else {}, RuleEntry, f"rules.{slug}")
+        if given := _settings(by_slug[slug], entry.settings):
+            settings[slug] = given
         if entry.severity:
             severities[slug] = entry.severity
-    ignores = tuple(_ignore(entry, place, by_slug, source) for place, entry in enumerate(document.ignore))
-    return Configuration({slug: given for slug, given in settings.items() if given}, severities, ignores)
+    ignores = tuple(_ignore(said, f"ignore[{place}]", by_slug, source) for place, said in enumerate(document.ignore))
+    return Configuration(settings, severities, ignores)
 
 
-def _place(path: str) -> str:
-    """Where an error is, as msgspec says it: `$.ignore[0]` without what stands for the document."""
-    place = path.rstrip("`").removeprefix("$").removeprefix(".").replace("[...]", ".*")
-    return f"{place}: " if place else ""
-
-
-def _known(said: str) -> str:
-    """The fields of the object in which one is not known, of those that it may be in."""
-    unknown = said.partition("unknown field `")[2].rstrip("`")
-    if not unknown:
-        return ""
-    fields = {name for struct in (Document, RuleEntry, IgnoreEntry) for name in struct.__struct_encode_fields__}
-    return _perhaps(unknown, sorted(fields))
+def _converted(written: Any, into: type[Entry], where: str) -> Entry:
+    """A part of a document. Raises ConfigurationError."""
+    try:
+        return msgspec.convert(written, into)
+    except msgspec.ValidationError as error:
+        said, _, path = str(error).partition(" - at `")
+        place = f"{where}{path.rstrip('`').removeprefix('$')}".removeprefix(".")
+        unknown = said.partition("unknown field `")[2].rstrip("`")
+        hint = _perhaps(unknown, into.__struct_encode_fields__) if unknown else ""
+        raise ConfigurationError(f"{place}{': ' if place else ''}{said[:1].lower()}{said[1:]}{hint}") from error
 
 
 def _perhaps(name: str, known: Iterable[str]) -> str:
@@ -91,8 +88,8 @@ def _settings(rule: AnyRule, written: Mapping[str, Any]) -> dict[str, Any]:
     return {name: setting_of(known[name], value, f"{where}.{name}") for name, value in written.items()}
 
 
-def _ignore(entry: IgnoreEntry, place: int, slugs: Mapping[str, AnyRule], source: str) -> Ignore:
-    where = f"ignore[{place}]"
+def _ignore(said: Any, where: str, slugs: Mapping[str, AnyRule], source: str) -> Ignore:
+    entry = _converted(said, IgnoreEntry, where)
     if not any(fnmatchcase(slug, entry.rule) for slug in slugs):
         raise ConfigurationError(f"{where}.rule: there is no rule {entry.rule!r}{_perhaps(entry.rule, slugs)}")
     if not entry.reason.strip():

@@ -106,7 +106,8 @@ WRITTEN = {
     Kind.NODECLAIM: """{"metadata": {"name": "written", "annotations": {
       "karpenter.sh/nodeclaim-termination-timestamp": "2026-11-21T12:00:00Z"
     }}}""",
-    Kind.POD: """{"metadata": {"name": "written", "annotations": {"controller.kubernetes.io/pod-deletion-cost": "1"}}, "status": {"nominatedNodeName": "n1", "containerStatuses": [
+    Kind.POD: """{"metadata": {"name": "written", "annotations": {"controller.kubernetes.io/pod-deletion-cost": "1",
+        "karpenter-check/ignore": "pod-multiple-pdbs", "karpenter-check/ignore-reason": "we know", "karpenter-check/ignore-until": "2026-12-31"}}, "status": {"nominatedNodeName": "n1", "containerStatuses": [
       {"name": "web", "allocatedResources": {"cpu": "1"}, "resources": {"requests": {"cpu": "1"}}}
     ], "initContainerStatuses": [{"name": "sidecar"}]}, "spec": {
       "resources": {"requests": {"cpu": "2"}},
