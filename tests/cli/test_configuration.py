@@ -176,8 +176,8 @@ def test_annotations_count_where_they_are_honoured() -> None:
         "metadata": {"name": "off", "annotations": annotations},
         "spec": {"template": {"spec": {"requirements": architectures}}},
     }
-    Path("nodepool.json").write_text(json.dumps(nodepool))
-    arguments = ["scan", "-f", "nodepool.json", "--complete", "--select", "nodepool-requirements-contradictory", "-o", "json"]
+    Path("nodepool.json").write_text(json.dumps({"apiVersion": "karpenter.sh/v1", "kind": "NodePoolList", "items": [nodepool]}))
+    arguments = ["scan", "-f", "nodepool.json", "--select", "nodepool-requirements-contradictory", "-o", "json"]
 
     def suppressed(*more: str) -> list[str | None]:
         findings = json.loads(CliRunner().invoke(group, [*arguments, *more]).stdout)["findings"]
