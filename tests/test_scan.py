@@ -430,12 +430,12 @@ def test_what_a_suppressed_finding_explains_is_still_told() -> None:
     cause = a_finding(AGENT)
     effect = a_finding(WEB, blames=(Blame(AGENT),))
 
-    @rule(severity=Severity.HIGH, needs=set(), since="0.1.0")
+    @rule(severity=Severity.HIGH, needs=set(), since="0.1.0", stage=Stage.POD)
     def causes(snapshot: Snapshot) -> Iterator[Finding]:
         """A cause."""
         yield from [cause] * bool(snapshot.taken_at)
 
-    @rule(severity=Severity.HIGH, needs=set(), since="0.1.0")
+    @rule(severity=Severity.HIGH, needs=set(), since="0.1.0", stage=Stage.POD)
     def effects(snapshot: Snapshot) -> Iterator[Finding]:
         """An effect."""
         yield from [effect] * bool(snapshot.taken_at)

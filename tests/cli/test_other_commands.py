@@ -42,7 +42,7 @@ def test_completion_prints_a_script_of_the_shell(shell: str) -> None:
 def test_completion_completes_rules() -> None:
     done = subprocess.run(
         [sys.executable, "-c", "import sys; sys.argv[0] = 'karpenter-check'; from karpenter_check.cli import main; main()"],
-        env={"_KARPENTER_CHECK_COMPLETE": "bash_complete", "COMP_WORDS": "karpenter-check rules explain node-t", "COMP_CWORD": "3"},
+        env={"_KARPENTER_CHECK_COMPLETE": "bash_complete", "COMP_WORDS": "karpenter-check rules explain node-tt", "COMP_CWORD": "3"},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
 

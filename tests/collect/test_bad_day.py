@@ -27,6 +27,7 @@ NODEPOOLS = "/apis/karpenter.sh/v1/nodepools"
 PODS = "/api/v1/pods"
 EVENTS = "/api/v1/events?source=karpenter"
 KINDS = {NODEPOOLS: Kind.NODEPOOL, PODS: Kind.POD, EVENTS: Kind.EVENT}
+CRITICAL = ("--fail-on", "critical")
 DISCOVERY = ("/apis", "/version", "/apis/karpenter.kwok.sh/v1alpha1")
 REQUEST_TIMEOUT = 1.0
 """Seconds."""
@@ -269,8 +270,8 @@ def test_the_command_tells_nothing_of_what_it_overcame(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("address", "options", "code"),
-    [(PODS, (), 0), (PODS, ("--strict",), 4), (EVENTS, (), 10), (EVENTS, ("--strict",), 10)],
-    ids=["no findings without pods", "no findings, strict", "findings without events", "findings, strict"],
+    [(PODS, CRITICAL, 0), (PODS, (*CRITICAL, "--strict"), 4), (EVENTS, (), 10), (EVENTS, ("--strict",), 10)],
+    ids=["nothing critical without pods", "nothing critical, strict", "findings without events", "findings, strict"],
 )
 def test_the_command_says_what_it_could_not_have(tmp_path: Path, address: str, options: tuple[str, ...], code: int) -> None:
     ended = command([Trouble(address, 3, faults.Status(503), FOREVER)], tmp_path, "-o", "json", *options, timeout=30)

@@ -13,6 +13,13 @@ import msgspec
 from karpenter_check.finding import Finding, Ref, fingerprint
 
 
+SETTINGS = """
+rules:
+  drift-unresolved: {settings: {warn_after: 1m, fail_after: 2m}}
+"""
+"""What a scan would have to wait days for, it is told after minutes."""
+
+
 @dataclass(frozen=True)
 class Told:
     """One finding of one scan, as the JSON report has it."""
@@ -78,8 +85,10 @@ class Scans:
             return len(self.reports)
 
     def _work(self) -> None:
+        settings = self.folder / "settings.yaml"
+        settings.write_text(SETTINGS)
         while not self._ended.is_set():
-            done = scan(self.kubeconfig, "--strict", "-o", "json", home=self.folder)
+            done = scan(self.kubeconfig, "--config", str(settings), "--strict", "-o", "json", home=self.folder)
             with self._news:
                 if done.returncode:
                     self.incomplete.append(f"exit {done.returncode}: {done.stderr.decode()}")

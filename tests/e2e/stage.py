@@ -140,7 +140,12 @@ class Stage:
 
     def of(self, kind: str, name: str) -> Ref:
         """An object of this scenario, as findings name it."""
-        versions = {"DaemonSet": "apps/v1", "Deployment": "apps/v1", "NodePool": "karpenter.sh/v1"}
+        versions = {
+            "DaemonSet": "apps/v1",
+            "Deployment": "apps/v1",
+            "NodePool": "karpenter.sh/v1",
+            "PodDisruptionBudget": "policy/v1",
+        }
         return Ref(kind, name, versions.get(kind, "v1"), "" if kind in {"Node", "NodePool"} else self.name)
 
     def finds(self, *expected: Found, no_rule_yet: Sequence[str] = (), seconds: float = 420) -> Outcome:

@@ -151,7 +151,7 @@ def test_what_comes_first_in_karpenters_order_is_the_cause_and_the_rest_is_told(
         "do_not_disrupt_pod",
         (
             "n1 has been Drifted, NodePoolDrifted, since 2026-11-13 04:00Z; 1 of 1 node of default has drifted; "
-            "then also: budget for Drifted: 0 of 1 may go, at any hour"
+            "then also: budget for Drifted: 0 of 1 may go, at any hour (spec.disruption.budgets[0])"
         ),
         (Blame(Ref("Deployment", "web", "apps/v1", "shop")),),
     )

@@ -108,7 +108,7 @@ def test_a_node_that_a_pod_holds_for_ever_is_found() -> None:
                     "kubectl annotate pod -n shop pinned karpenter.sh/do-not-disrupt-",
                     risk="Karpenter then evicts it, and the drain goes on",
                 ),
-                Fix("fix", text="a terminationGracePeriod in the NodePool's template ends such drains, of nodes made from then on"),
+                Fix("or", text="a terminationGracePeriod in the NodePool's template ends such drains, of nodes made from then on"),
                 VERIFY,
             ),
             blames=(Blame(Ref("Pod", "pinned", "v1", "shop")),),

@@ -1,5 +1,6 @@
 """Nodes that should go and stay."""
 
+from tests.e2e.manifests import requirements
 from tests.e2e.outcome import Found, Outcome
 from tests.e2e.scenario import scenario
 from tests.e2e.stage import Stage
@@ -32,7 +33,13 @@ def drift_held(stage: Stage) -> Outcome:
     edit = '{"spec":{"template":{"metadata":{"labels":{"generation":"2"}}}}}'
     stage.kubectl("patch", "nodepool", stage.name, "--type=merge", "-p", edit)
     stage.wait("the node to drift", lambda: stage.is_true("Drifted"))
-    return stage.finds(no_rule_yet=("do-not-disrupt-blocks", "drift-unresolved"))
+    pool = stage.of("NodePool", stage.name)
+    return stage.finds(
+        Found("do-not-disrupt-blocks", stage.of("Deployment", "web"), "pod", says="do-not-disrupt", nodepool=""),
+        Found("node-reaping-blocked", pool, "do_not_disrupt_pod", says="do-not-disrupt", caused_by="do-not-disrupt-blocks"),
+        Found("drift-unresolved", pool, "do_not_disrupt_pod", says="do-not-disrupt", caused_by="do-not-disrupt-blocks"),
+        Found("termination-grace-trap", pool, "endless-drain", says="do-not-disrupt"),
+    )
 
 
 @scenario("a PodDisruptionBudget that never allows an eviction holds a node that somebody deletes")
@@ -42,7 +49,13 @@ def pdb_never(stage: Stage) -> Outcome:
     stage.pdb("web", app="web", maxUnavailable=0)
     stage.running("web")
     stage.kubectl("delete", "node", stage.node(), "--wait=false")
-    return stage.finds(no_rule_yet=("node-terminating-stuck", "pdb-blocks-drain"))
+    return stage.finds(
+        Found(
+            "pdb-blocks-drain", stage.of("PodDisruptionBudget", "web"), "max-unavailable-zero", says="being deleted", nodepool=""
+        ),
+        Found("node-terminating-stuck", stage.of("NodePool", stage.name), "pdb", says="never allows", caused_by="pdb-blocks-drain"),
+        seconds=540,
+    )
 
 
 @scenario("a pod is matched by two PodDisruptionBudgets, which eviction refuses")
@@ -53,7 +66,17 @@ def two_pdbs(stage: Stage) -> Outcome:
         stage.pdb(name, app="web", maxUnavailable=1)
     stage.running("web", 2)
     stage.kubectl("delete", "node", stage.node(), "--wait=false")
-    return stage.finds(no_rule_yet=("node-terminating-stuck", "pod-multiple-pdbs"))
+    return stage.finds(
+        Found("pod-multiple-pdbs", stage.of("Deployment", "web"), "multiple-pdbs", says="web-too", nodepool=""),
+        Found(
+            "node-terminating-stuck",
+            stage.of("NodePool", stage.name),
+            "multiple-pdbs",
+            says="web-too",
+            caused_by="pod-multiple-pdbs",
+        ),
+        seconds=540,
+    )
 
 
 @scenario("somebody deletes a node; a pod that says do-not-disrupt never leaves it")
@@ -62,7 +85,38 @@ def stuck_drain(stage: Stage) -> Outcome:
     stage.deployment("web", cpu="300m", annotations=_DO_NOT_DISRUPT)
     stage.running("web")
     stage.kubectl("delete", "node", stage.node(), "--wait=false")
-    return stage.finds(no_rule_yet=("do-not-disrupt-blocks", "node-terminating-stuck"))
+    pool = stage.of("NodePool", stage.name)
+    return stage.finds(
+        Found("do-not-disrupt-blocks", stage.of("Deployment", "web"), "pod", says="terminating", nodepool=""),
+        Found("node-terminating-stuck", pool, "pod-do-not-disrupt", says="do-not-disrupt", caused_by="do-not-disrupt-blocks"),
+        seconds=540,
+    )
+
+
+@scenario("a pod says do-not-disrupt for a day, as no duration is written")
+def says_one_day(stage: Stage) -> Outcome:
+    stage.nodepool()
+    stage.deployment("web", cpu="300m", annotations={"karpenter.sh/do-not-disrupt": "1d"})
+    stage.running("web")
+    return stage.finds(Found("do-not-disrupt-invalid", stage.of("Deployment", "web"), "not-a-duration", says="1d", nodepool=""))
+
+
+@scenario("budgets are written for the hours in which nodes may go, and none holds in the others")
+def hours_that_permit(stage: Stage) -> Outcome:
+    hours = {"nodes": "1", "schedule": "0 3 * * *", "duration": "1h"}
+    stage.nodepool(changes={"disruption": {"consolidateAfter": "Never", "budgets": [hours]}}, requirements=requirements(cpus="1"))
+    stage.deployment("web", replicas=2, cpu="700m")
+    stage.running("web", 2)
+    return stage.finds(Found("budget-leaves-reason-unbounded", stage.of("NodePool", stage.name), "hours-that-permit"))
+
+
+@scenario("a workload tolerates every taint, and so is not evicted")
+def tolerates_everything(stage: Stage) -> Outcome:
+    stage.nodepool()
+    selector = {"karpenter.sh/nodepool": stage.name}
+    stage.deployment("web", cpu="300m", tolerations=[{"operator": "Exists"}], nodeSelector=selector)
+    stage.running("web")
+    return stage.finds(Found("pod-tolerates-disruption", stage.of("Deployment", "web"), "everything", nodepool=""))
 
 
 def _an_empty_node(stage: Stage, disruption: dict[str, object]) -> None:

@@ -18,10 +18,13 @@ def expires(stage: Stage) -> Outcome:
 def expires_and_hangs(stage: Stage) -> Outcome:
     stage.nodepool(expireAfter="1m")
     stage.deployment("web", cpu="300m", annotations={"karpenter.sh/do-not-disrupt": "true"})
+    pool = stage.of("NodePool", stage.name)
     return stage.finds(
-        Found("node-ttl-death", stage.of("NodePool", stage.name), "expired"),
-        Found("node-ttl-death", stage.of("NodePool", stage.name), "drain-hangs", says="do-not-disrupt"),
-        no_rule_yet=("do-not-disrupt-blocks", "node-terminating-stuck", "termination-grace-trap"),
+        Found("node-ttl-death", pool, "expired"),
+        Found("node-ttl-death", pool, "drain-hangs", says="do-not-disrupt", caused_by="node-terminating-stuck"),
+        Found("do-not-disrupt-blocks", stage.of("Deployment", "web"), "pod", says="do-not-disrupt", nodepool=""),
+        Found("node-terminating-stuck", pool, "pod-do-not-disrupt", says="do-not-disrupt", caused_by="do-not-disrupt-blocks"),
+        Found("termination-grace-trap", pool, "endless-drain", says="do-not-disrupt"),
         seconds=540,
     )
 
