@@ -12,7 +12,6 @@ import msgspec
 
 from karpenter_check.finding import Finding, Ref, fingerprint
 
-
 SETTINGS = """
 rules:
   drift-unresolved: {settings: {warn_after: 1m, fail_after: 2m}}
