@@ -182,12 +182,14 @@ def _may_explain(cause: Result, effect: Result, blamed: Ref) -> bool:
 def _linked(results: Sequence[Result]) -> tuple[Result, ...]:
     """The results with `caused_by` set: a finding is caused by those of no later stage on the objects that it blames.
 
+    A finding is on its object, on its owner, and on every place where it holds.
     Everything about nodes is owned by their NodePool, so that of one stage a NodePool explains nothing. A circle is not closed.
     """
     causes: dict[int, dict[int, None]] = defaultdict(dict)
     about: dict[Ref, list[int]] = defaultdict(list)
     for place, result in enumerate(results):
-        for ref in dict.fromkeys((result.finding.object, result.finding.owner)):
+        finding = result.finding
+        for ref in dict.fromkeys((finding.object, finding.owner, *(occurrence.object for occurrence in finding.occurrences))):
             about[ref].append(place)
 
     def explains(cause: int, effect: int) -> bool:

@@ -207,6 +207,14 @@ def test_the_owner_of_a_finding_can_be_blamed_as_its_object_can() -> None:
     assert causes(results) == {"a-rule": ["b-rule"], "b-rule": []}
 
 
+def test_a_place_where_a_finding_holds_can_be_blamed_as_its_object_can() -> None:
+    place = Ref("NodeClaim", "default-1", "karpenter.sh/v1")
+    of_several = with_fields(a_finding(AGENT), occurrences=(Occurrence(Ref("Node", "n1", "v1")), Occurrence(place)))
+    results = told(a=(a_finding(WEB, blames=(Blame(place),)),), b=(of_several,))
+
+    assert causes(results) == {"a-rule": ["b-rule"], "b-rule": []}
+
+
 def test_a_blame_that_no_finding_answers_explains_nothing() -> None:
     assert causes(told(a=(a_finding(WEB, blames=(Blame(AGENT),)),))) == {"a-rule": []}
 

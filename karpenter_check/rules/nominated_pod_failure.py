@@ -195,6 +195,8 @@ def _pending(snapshot: Snapshot, owner: Ref, nodepool: str, reason: Reason, pods
     target = worst.nominee.nodeclaim or worst.nominee.node
     some = "waits" if len(pods) == 1 else f"{len(pods)} pods wait"
     scheduled = worst.nominee.pod.scheduled
+    culprits = dict.fromkeys(culprit for entry in pods for culprit in entry.obstacle.culprits)
+    themselves = {owner, *(pod_ref(entry.nominee.pod) for entry in pods)}
     proof = [Evidence.of_event(worst.nominee.latest, worst.nominee.times)]
     if scheduled:
         proof.append(Evidence(pod_ref(worst.nominee.pod), "status.conditions[PodScheduled].message", clip(scheduled.message)))
@@ -215,7 +217,7 @@ def _pending(snapshot: Snapshot, owner: Ref, nodepool: str, reason: Reason, pods
         ),
         since=worst.since,
         fix=(Fix("fix", **_remedy(snapshot, reason, worst)), verification("nominated-pod-failure", namespace=owner.namespace)),
-        blames=tuple(Blame(culprit) for culprit in worst.obstacle.culprits if culprit not in {owner, pod_ref(worst.nominee.pod)}),
+        blames=tuple(Blame(culprit) for culprit in culprits if culprit not in themselves),
     )
 
 

@@ -228,6 +228,25 @@ def test_pods_of_one_owner_are_one_finding() -> None:
     ]
 
 
+def test_what_keeps_any_of_the_pods_away_is_blamed() -> None:
+    web = a_deployment("web", replicas=2)
+    first, second = a_pod_of(web, "22222"), a_pod_of(web, "44444")
+    cluster = a_cluster(
+        a_nodepool(),
+        a_nodeclaim("c1", node="", registered=False),
+        a_nodeclaim("c2", node="", registered=False),
+        web,
+        first,
+        second,
+        nominated(first, to="c1", first="15m", last="1m"),
+        nominated(second, to="c2", first="14m", last="1m"),
+    )
+
+    assert [finding.blames for finding in found(cluster)] == [
+        (Blame(Ref("NodeClaim", "c1", "karpenter.sh/v1")), Blame(Ref("NodeClaim", "c2", "karpenter.sh/v1")))
+    ]
+
+
 @pytest.mark.parametrize(
     ("since", "expected"), [("1m59s", []), ("2m", [("cordoned", Severity.LOW)]), ("10m", [("cordoned", None)])]
 )
