@@ -265,6 +265,7 @@ def a_nodeclaim(
     age: str = "1h",
     requirements: Sequence[str] = (),
     taints: Sequence[str] = (),
+    startup_taints: Sequence[str] = (),
     requests: Mapping[str, str] | None = None,
     expire_after: str = "720h",
     termination_grace_period: str = "24h",
@@ -313,6 +314,7 @@ def a_nodeclaim(
             NodeClassRef("EC2NodeClass", "default", "karpenter.k8s.aws"),
             expire_after,
             termination_grace_period,
+            tuple(a_taint(text) for text in startup_taints),
         ),
         NodeClaimStatus(
             node, f"aws:///{node}" if node else "", ago(last_pod_event) if last_pod_event else None, (*lifecycle, *conditions)
