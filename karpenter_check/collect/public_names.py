@@ -34,7 +34,7 @@ _DOMAINS = frozenset({
     "cluster-autoscaler.kubernetes.io", "service.kubernetes.io", "pod-security.kubernetes.io", "feature.node.kubernetes.io",
     "scheduling.k8s.io", "policy.k8s.io", "resource.k8s.io", "metrics.k8s.io", "readiness.k8s.io", "apps.openshift.io",
     "karpenter.sh", "compatibility.karpenter.sh", "karpenter.k8s.aws", "compute.k8s.aws", "topology.k8s.aws", "topology.ebs.csi.aws.com",
-    "ebs.csi.aws.com", "efs.csi.aws.com", "elbv2.k8s.aws", "vpc.amazonaws.com", "eks.amazonaws.com", "aws.amazon.com",
+    "ebs.csi.aws.com", "efs.csi.aws.com", "fsx.csi.aws.com", "s3.csi.aws.com", "cni.istio.io", "elbv2.k8s.aws", "vpc.amazonaws.com", "eks.amazonaws.com", "aws.amazon.com",
     "karpenter.kwok.sh", "kwok.x-k8s.io", "cluster.x-k8s.io", "karpenter.azure.com", "kubernetes.azure.com", "topology.disk.csi.azure.com",
     "disk.csi.azure.com", "cloud.google.com", "gke.io", "topology.gke.io", "karpenter.k8s.gcp", "nvidia.com", "amd.com", "intel.com",
     "gpu.intel.com", "habana.ai", "node.cilium.io", "cilium.io", "projectcalico.org", "keda.sh", "apps.kruise.io", "argoproj.io", "helm.sh",
