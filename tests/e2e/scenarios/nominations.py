@@ -65,9 +65,17 @@ def kept_by_nomination(stage: Stage) -> Outcome:
 def startup_taint_left(stage: Stage) -> Outcome:
     stage.nodepool(startupTaints=[{"key": "agent.example.com/not-ready", "effect": "NoSchedule"}])
     stage.deployment("web", cpu="300m")
+    pool, taint = stage.of("NodePool", stage.name), "agent.example.com/not-ready"
     return stage.finds(
-        Found("nominated-pod-failure", stage.of("Deployment", "web"), "not_initialized", says="agent.example.com/not-ready"),
-        no_rule_yet=("nodeclaim-not-initialized", "startup-taint-unremovable"),
+        Found("startup-taint-unremovable", pool, f"no_remover:{taint}", says=taint),
+        Found("nodeclaim-not-initialized", pool, f"startup_taint:{taint}", says=taint, caused_by="startup-taint-unremovable"),
+        Found(
+            "nominated-pod-failure",
+            stage.of("Deployment", "web"),
+            "not_initialized",
+            says=taint,
+            caused_by="nodeclaim-not-initialized",
+        ),
         seconds=_PATIENCE,
     )
 
@@ -79,8 +87,8 @@ def never_registers(stage: Stage) -> Outcome:
     stage.nodepool(nodeClassRef={**NODECLASS, "name": stage.name})
     stage.deployment("web", cpu="300m")
     return stage.finds(
-        Found("nominated-pod-failure", stage.of("Deployment", "web"), "not_registered"),
-        no_rule_yet=("nodeclaim-not-registered",),
+        Found("nodeclaim-not-registered", stage.of("NodePool", stage.name), "no_node", says="Node not registered with cluster"),
+        Found("nominated-pod-failure", stage.of("Deployment", "web"), "not_registered", caused_by="nodeclaim-not-registered"),
         seconds=_PATIENCE,
     )
 
@@ -90,7 +98,8 @@ def never_ready(stage: Stage) -> Outcome:
     stage.nodepool(labels={"e2e/never-ready": ""})
     stage.deployment("web", cpu="300m")
     return stage.finds(
-        Found("nominated-pod-failure", stage.of("Deployment", "web"), "not_initialized"),
-        no_rule_yet=("nodeclaim-not-initialized", "node-not-ready"),
+        Found("nodeclaim-not-initialized", stage.of("NodePool", stage.name), "not_ready", says="cni plugin not initialized"),
+        Found("nominated-pod-failure", stage.of("Deployment", "web"), "not_initialized", caused_by="nodeclaim-not-initialized"),
+        no_rule_yet=("node-not-ready",),
         seconds=_PATIENCE,
     )
