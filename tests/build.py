@@ -27,7 +27,7 @@ from karpenter_check.snapshot.metadata import (
     Metadata,
     OwnerReference,
 )
-from karpenter_check.snapshot.node import NodeMetadata, NodeSpec, NodeStatus, Taint
+from karpenter_check.snapshot.node import NodeInfo, NodeMetadata, NodeSpec, NodeStatus, Taint
 from karpenter_check.snapshot.nodepool import (
     AMISelectorTerm,
     Budget,
@@ -190,9 +190,13 @@ def a_node_class(
     zones: Sequence[str] = (),
     image_requirements: Sequence[Sequence[str]] = (),
     images_by: Sequence[AMISelectorTerm] = (AMISelectorTerm("al2023@v20240807"),),
+    deprecated_images: Sequence[str] = (),
 ) -> NodeClass:
-    """An EC2NodeClass with a pinned image, subnets in these zones, and one image for each list of requirements."""
-    images = tuple(Image(tuple(a_requirement(text) for text in requirements)) for requirements in image_requirements)
+    """An EC2NodeClass with a pinned image, subnets in these zones, one image for each list of requirements, and deprecated images."""
+    images = (
+        *(Image(requirements=tuple(a_requirement(text) for text in requirements)) for requirements in image_requirements),
+        *(Image(name, deprecated=True) for name in deprecated_images),
+    )
     status = NodeClassStatus((Condition("Ready", "True"),), tuple(Subnet(zone) for zone in zones), images)
     return NodeClass(
         Metadata(name, uid=a_uid("NodeClass", name)),
@@ -221,6 +225,8 @@ def a_node(
     do_not_disrupt: str = "",
     finalizers: Sequence[str] | None = None,
     deleted: str = "",
+    kubelet: str = "v1.36.2",
+    os_image: str = "Amazon Linux 2023",
 ) -> Node:
     """A ready, initialized node of a NodePool (`pool=""`: of none). `written_by` says which field manager wrote a label."""
     lifecycle = {"karpenter.sh/nodepool": pool, "karpenter.sh/registered": "true"} if pool else {}
@@ -251,6 +257,7 @@ def a_node(
         ),
         NodeSpec(tuple(a_taint(text) for text in taints), cordoned, f"aws:///{name}"),
         NodeStatus(
+            NodeInfo(kubelet, os_image),
             {"cpu": cpu, "memory": memory, "pods": pods},
             (Condition("Ready", "True" if ready else "False", last_transition_time=ago(age)),),
         ),
@@ -280,6 +287,7 @@ def a_nodeclaim(
     deleted: str = "",
     do_not_disrupt: str = "",
     hash: str = "1",
+    image: str = "",
 ) -> NodeClaim:
     """The initialized NodeClaim of a node (`node=""`: of none yet), made from its NodePool as it is."""
     stages = [("Launched", launched), ("Registered", registered), ("Initialized", initialized)]
@@ -317,7 +325,11 @@ def a_nodeclaim(
             tuple(a_taint(text) for text in startup_taints),
         ),
         NodeClaimStatus(
-            node, f"aws:///{node}" if node else "", ago(last_pod_event) if last_pod_event else None, (*lifecycle, *conditions)
+            node,
+            f"aws:///{node}" if node else "",
+            ago(last_pod_event) if last_pod_event else None,
+            (*lifecycle, *conditions),
+            image_id=image,
         ),
     )
 
@@ -542,7 +554,7 @@ def a_healthy_cluster() -> Snapshot:
     logs, web = a_daemonset("logs"), a_deployment("web", replicas=2)
     return a_cluster(
         a_nodepool(), a_node("n1"), a_node("n2", age="9h"), a_nodeclaim(node="n1"), a_nodeclaim(node="n2", age="9h"), logs, web,
-        a_pod("logs-1", on="n1", of=logs), a_pod("logs-2", on="n2", of=logs), a_pod("web-1", on="n1", of=web), a_pod("web-2", on="n2", of=web),
+        a_pod("logs-1", on="n1", of=logs), a_pod("logs-2", on="n2", of=logs), a_pod("web-1", on="n1", of=web), a_pod("web-2", on="n2", of=web), kubernetes="v1.36.2",
     )  # fmt: skip
 
 
@@ -560,7 +572,9 @@ def _made_from(nodepool: NodePool, node: Node, created: datetime) -> NodeClaim:
     return msgspec.structs.replace(claim, spec=spec)
 
 
-def a_cluster(*things: Thing, version: Version | None = None, missing: Mapping[Kind, Status] | None = None) -> Snapshot:
+def a_cluster(
+    *things: Thing, version: Version | None = None, kubernetes: str = "", missing: Mapping[Kind, Status] | None = None
+) -> Snapshot:
     """The snapshot of these things at `NOON`.
 
     What a test leaves out and a cluster needs is added: the NodePool and the NodeClaim of each node, and the ReplicaSet of each
@@ -589,6 +603,7 @@ def a_cluster(*things: Thing, version: Version | None = None, missing: Mapping[K
     shapes = PodShapes()
     return Snapshot(
         taken_at=NOON,
+        kubernetes_version=kubernetes,
         karpenter_version=version,
         nodes=tuple(nodes),
         pods=tuple(shapes.share(pod) for pod in pods),

@@ -65,6 +65,8 @@ _OPEN_LABELS = re.compile(
 )
 RESOURCES = frozenset({"cpu", "memory", "ephemeral-storage", "pods", "nodes", "storage"})
 SCHEDULERS = frozenset({"default-scheduler", "fargate-scheduler"})
+OS_IMAGES = frozenset({"Amazon Linux 2"})
+"""What nodes call their operating system, as far as a rule asks for it."""
 COMPONENTS = SCHEDULERS | {
     "", "karpenter", "eks-auto-mode/compute", "kubelet", "kube-scheduler", "kube-controller-manager", "controllermanager", "apiserver",
     "node-controller", "daemonset-controller", "deployment-controller", "replicaset-controller", "statefulset-controller",

@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeAlias
 from karpenter_check.collect import public_names
 from karpenter_check.collect.public_words import is_public_word
 from karpenter_check.snapshot import Version, metadata, workload
-from karpenter_check.snapshot.version import image_version
+from karpenter_check.snapshot.version import image_version, parse_version
 
 
 class Names(Protocol):
@@ -215,6 +215,12 @@ def image_parameter(names: Names, _owner: Any, value: str, _kind: str) -> str:
     """A parameter with the id of an image, by name or ARN; those that AWS publishes are the same for everybody."""
     public = _PUBLIC_PARAMETER.search(value)
     return public[0] if public else names.name(value, "image")
+
+
+def kubelet_version(names: Names, _owner: Any, value: str, _kind: str) -> str:
+    """A version of Kubernetes', without what a distribution or somebody's own build appends."""
+    version = parse_version(value)
+    return f"v{version}" if version else names.name(value, "version")
 
 
 def address_of(names: Names, _owner: Any, value: str, _kind: str) -> str:

@@ -37,9 +37,17 @@ class NodeSpec(Part, frozen=True):
     provider_id: str = msgspec.field(name="providerID", default="")
 
 
+class NodeInfo(Part, frozen=True):
+    """`status.nodeInfo` of a node: what runs on it, as its kubelet says."""
+
+    kubelet_version: str = ""
+    os_image: str = ""
+
+
 class NodeStatus(Part, frozen=True):
     """`status` of a node."""
 
+    node_info: NodeInfo = NodeInfo()
     allocatable: dict[str, Quantity] = {}
     conditions: tuple[Condition, ...] = ()
 

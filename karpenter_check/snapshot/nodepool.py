@@ -152,6 +152,8 @@ class NodeClaimStatus(Part, frozen=True):
     """What Karpenter expects the instance to have, before what the kubelet keeps for itself."""
     allocatable: dict[str, Quantity] = {}
     """What it expects pods to have of it."""
+    image_id: str = msgspec.field(name="imageID", default="")
+    """What its instance was started from."""
 
 
 class NodeClaim(Part, frozen=True):
@@ -215,6 +217,9 @@ class Subnet(Part, frozen=True):
 class Image(Part, frozen=True):
     """An entry of `status.amis` of an EC2NodeClass: an image, and the nodes that it is for."""
 
+    id: str = ""
+    deprecated: bool = False
+    """Whether its owner's date of deprecation is past."""
     requirements: tuple[Requirement, ...] = ()
 
 

@@ -45,12 +45,15 @@ NOT_RECORDED = {
     "EnvVar.name": "as DeploymentContainer.env",
     "EnvVar.value": "as DeploymentContainer.env",
     "EnvVar.value_from": "as DeploymentContainer.env",
+    "Image.deprecated": "as Image.requirements",
+    "Image.id": "as Image.requirements",
     "Image.requirements": "EC2NodeClass only; the recorded classes are kwok's",
     "LabelSelector.match_expressions": "recorded PodDisruptionBudgets have matchLabels",
     "LabelSelectorRequirement.key": "as LabelSelector.match_expressions",
     "LabelSelectorRequirement.operator": "as LabelSelector.match_expressions",
     "LabelSelectorRequirement.values": "as LabelSelector.match_expressions",
     "NodeAffinity.preferred": "no recorded pod has preferences",
+    "NodeClaimStatus.image_id": "the recorded provider, kwok, starts its nodes from no image",
     "NodeClassRef.api_version": "v1beta1 only; the recorded API is v1",
     "NodeClassSpec.ami_selector_terms": "as AMISelectorTerm.alias",
     "NodeClassStatus.amis": "as Image.requirements",
@@ -97,7 +100,7 @@ WRITTEN = {
     Kind.NODECLASS: """{"metadata": {"name": "written"}, "spec": {"amiSelectorTerms": [
       {"alias": "al2023@v20240807"}, {"name": "acme-*", "owner": "self", "tags": {"team": "search"}}, {"ssmParameter": "/acme/image"}
     ]}, "status": {"subnets": [{"id": "subnet-1", "zone": "eu-west-1a"}], "amis": [
-      {"id": "ami-1", "requirements": [{"key": "kubernetes.io/arch", "operator": "In", "values": ["arm64"]}]}
+      {"id": "ami-1", "deprecated": true, "requirements": [{"key": "kubernetes.io/arch", "operator": "In", "values": ["arm64"]}]}
     ]}}""",
     Kind.NODE: """{"metadata": {"name": "written", "namespace": "never"}, "spec": {"unschedulable": true}}""",
     Kind.PODDISRUPTIONBUDGET: """{"metadata": {"name": "written"}, "spec": {"unhealthyPodEvictionPolicy": "AlwaysAllow", "selector": {
@@ -105,7 +108,7 @@ WRITTEN = {
     }}}""",
     Kind.NODECLAIM: """{"metadata": {"name": "written", "annotations": {
       "karpenter.sh/nodeclaim-termination-timestamp": "2026-11-21T12:00:00Z"
-    }}}""",
+    }}, "status": {"imageID": "ami-1"}}""",
     Kind.POD: """{"metadata": {"name": "written", "annotations": {"controller.kubernetes.io/pod-deletion-cost": "1",
         "karpenter-check/ignore": "pod-multiple-pdbs", "karpenter-check/ignore-reason": "we know", "karpenter-check/ignore-until": "2026-12-31"}}, "status": {"nominatedNodeName": "n1", "containerStatuses": [
       {"name": "web", "allocatedResources": {"cpu": "1"}, "resources": {"requests": {"cpu": "1"}}}
