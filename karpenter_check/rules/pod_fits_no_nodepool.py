@@ -9,6 +9,7 @@ from functools import cached_property
 
 from karpenter_check.finding import Blame, Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, clip
 from karpenter_check.rule import Stage, rule
+from karpenter_check.scheduling.capacity_errors import capacity_errors
 from karpenter_check.scheduling.ignored import ignored
 from karpenter_check.scheduling.last_word import karpenters_last_word, reason_in
 from karpenter_check.scheduling.node import foreign_nodes, label_mismatch, repelled
@@ -110,7 +111,7 @@ def pod_fits_no_nodepool(
             waiting[snapshot.owner(pod), case.cause].append(found)
     for (owner, cause), pods in waiting.items():
         ordered = sorted(pods, key=lambda entry: (entry.since, entry.pod.metadata.name))
-        yield _finding(owner, cause, ordered, heard=snapshot.covered(Kind.EVENT).sufficient)
+        yield _finding(snapshot, owner, cause, ordered)
 
 
 def _may_be_bought_for(snapshot: Snapshot, pod: Pod) -> bool:
@@ -140,8 +141,9 @@ def _cause(answers: Sequence[Verdict]) -> str:
     return min(common, key=lambda cause: (ranks.get(cause.partition(":")[0], 2), cause), default=_MIXED)
 
 
-def _finding(owner: Ref, cause: str, pods: Sequence[_Waiting], *, heard: bool) -> Finding:
-    """`heard` is whether Karpenter's events were read, which would contradict where it sees a node that these rules do not."""
+def _finding(snapshot: Snapshot, owner: Ref, cause: str, pods: Sequence[_Waiting]) -> Finding:
+    """Karpenter's events would contradict where it sees a node that these rules do not; without them nothing is proven."""
+    heard = snapshot.covered(Kind.EVENT).sufficient
     first = next((entry for entry in pods if entry.said), pods[0])
     case = first.case
     proven = heard and cause != _UNPROVEN and all(entry.certain for pod in pods for entry in pod.case.verdicts)
@@ -168,8 +170,14 @@ def _finding(owner: Ref, cause: str, pods: Sequence[_Waiting], *, heard: bool) -
             Fix("fix", text=_remedy(case)),
             Fix("verify", f"karpenter-check why pod -n {shlex.quote(pod.namespace)} {shlex.quote(pod.name)}"),
         ),
-        blames=tuple(Blame(_nodepool(entry)) for entry in case.own),
+        blames=tuple(Blame(_nodepool(entry)) for entry in (*case.own, *_without_capacity(snapshot, case))),
     )
+
+
+def _without_capacity(snapshot: Snapshot, case: _Case) -> Iterator[Verdict]:
+    """Those of NodePools that have nothing against the pod, and of which launches failed."""
+    failed = capacity_errors(snapshot)
+    return (entry for entry in case.verdicts if entry.answer is not Answer.REFUSES and entry.nodepool in failed)
 
 
 def _nodepool(verdict: Verdict) -> Ref:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from karpenter_check.scheduling.capacity_errors import capacity_errors
+from karpenter_check.scheduling.claim_name import nodepool_by_claim_name
 from karpenter_check.scheduling.node import cordoned, label_mismatch, repelled
 from karpenter_check.scheduling.room import occupants, room_on, taken_host_port
 from karpenter_check.snapshot import Node, NodeClaim, Pod, Ref, Snapshot
@@ -16,9 +18,6 @@ from karpenter_check.snapshot.clip import clip
 from karpenter_check.snapshot.event import Event, Nomination, nomination
 from karpenter_check.snapshot.once import once
 from karpenter_check.snapshot.quantity import shown
-
-_RANDOM, _LONGEST_BASE = 5, 58
-"""Of a generated name: the characters that the API server adds, and how many it keeps before them (k8s.io/apiserver `names`)."""
 
 
 class Reason(StrEnum):
@@ -106,8 +105,7 @@ def target_nodepool(snapshot: Snapshot, nominee: Nominee) -> str:
     claim, node = snapshot.nodeclaims_by_name.get(nominee.nodeclaim), target_node(snapshot, nominee)
     if claim or node:
         return (claim and claim.nodepool) or (node and node.nodepool) or ""
-    generated_from = nominee.nodeclaim[:-_RANDOM]
-    return next((name for name in snapshot.nodepools_by_name if f"{name}-"[:_LONGEST_BASE] == generated_from), "")
+    return nodepool_by_claim_name(snapshot, nominee.nodeclaim)
 
 
 def asks_for_devices(nodeclaim: NodeClaim) -> bool:
@@ -203,7 +201,10 @@ def _missing(snapshot: Snapshot, nominee: Nominee, target: str) -> Obstacle:
     """The target is not in the lists: gone, unless it was named so late that it may have come, or gone, between two of them."""
     last = nominee.latest.last_seen
     if snapshot.settled(last):
-        return Obstacle(Reason.TARGET_GONE, f"{target} is gone", last)
+        nodepool = nodepool_by_claim_name(snapshot, nominee.nodeclaim)
+        failed = any(error.nodeclaim == nominee.nodeclaim for error in capacity_errors(snapshot).get(nodepool, ()))
+        culprits = (Ref("NodePool", nodepool, "karpenter.sh/v1"),) if failed else ()
+        return Obstacle(Reason.TARGET_GONE, f"{target} is gone" + (": it got no capacity" if failed else ""), last, culprits)
     return Obstacle(Reason.UNKNOWN, f"{target} is not in the lists, which may have been read before it came", last)
 
 
