@@ -139,7 +139,11 @@ def _fix(nodepool: NodePool, remedy: str, narrow: Sequence[str]) -> Iterator[Fix
     if remedy:
         yield Fix("fix", text=remedy)
     else:
-        widen = f"let it buy more than {', '.join(narrow)}" if narrow else "allow instance types or zones that it, or its pods, leave out"
+        widen = (
+            f"let it buy more than {', '.join(narrow)}"
+            if narrow
+            else "allow instance types or zones that it, or its pods, leave out"
+        )
         risk = "none for the nodes that are there: wider requirements drift nothing"
         yield Fix("fix", f"kubectl edit nodepool {shlex.quote(nodepool.name)}", widen, risk)
     yield verification("insufficient-capacity", nodepool=nodepool.name)
