@@ -28,7 +28,7 @@ from karpenter_check.snapshot import Kind, Snapshot, Status, Version
 from tests.build import NOON, a_cluster, a_healthy_cluster, a_node
 from tests.metrics.pushgateway import installed
 
-WITHOUT_EVENTS = {"node-reaping-nominated", "nominated-pod-failure"}
+WITHOUT_EVENTS = {"node-reaping-nominated", "nominated-pod-failure", "pod-ip-exhausted"}
 
 
 def samples(report: Report, name: str) -> dict[Labels, float]:
