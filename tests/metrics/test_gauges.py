@@ -42,7 +42,7 @@ def judged(snapshot: Snapshot) -> Report:
 
 
 def a_cluster_without_events() -> Snapshot:
-    return a_cluster(a_node("n1"), missing={Kind.EVENT: Status.FORBIDDEN})
+    return a_cluster(a_node("n1"), kubernetes="v1.36.2", missing={Kind.EVENT: Status.FORBIDDEN})
 
 
 def test_every_evaluated_rule_is_zero_at_every_severity() -> None:
