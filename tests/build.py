@@ -288,8 +288,9 @@ def a_nodeclaim(
     do_not_disrupt: str = "",
     hash: str = "1",
     image: str = "",
+    allocatable: Mapping[str, str] | None = None,
 ) -> NodeClaim:
-    """The initialized NodeClaim of a node (`node=""`: of none yet), made from its NodePool as it is."""
+    """The initialized NodeClaim of a node (`node=""`: of none yet), made from its NodePool as it is; `allocatable` was predicted."""
     stages = [("Launched", launched), ("Registered", registered), ("Initialized", initialized)]
     lifecycle = [
         Condition(
@@ -330,6 +331,7 @@ def a_nodeclaim(
             ago(last_pod_event) if last_pod_event else None,
             (*lifecycle, *conditions),
             image_id=image,
+            allocatable=dict(allocatable or {}),
         ),
     )
 
