@@ -189,12 +189,17 @@ def _claims(snapshot: Snapshot, fail_after: timedelta) -> Iterator[_Orphan]:
 
 
 def _lost_its_node(snapshot: Snapshot, claim: NodeClaim, fail_after: timedelta) -> bool:
-    """Whether it has been registered for a while, and its Node is not there. NodeClaims are listed before Nodes, so that may be news."""
-    registered, names = claim.condition("Registered"), {claim.name, claim.status.node_name}
-    if claim.name in snapshot.node_of_nodeclaim or not snapshot.whole(Kind.NODE) or names & _finalized(snapshot):
+    """Whether it has been registered for a while, and its Node has been gone for a minute.
+
+    NodeClaims are listed before Nodes, so the Node may have gone in between. Then its pods are still listed: Kubernetes removes those of
+    a Node that is gone after some 40 s (`podgc`, v1.36).
+    """
+    node, registered = claim.status.node_name, claim.condition("Registered")
+    seen = snapshot.whole(Kind.NODE) and snapshot.whole(Kind.POD)
+    if claim.name in snapshot.node_of_nodeclaim or not seen or {claim.name, node} & _finalized(snapshot):
         return False
     since = registered.last_transition_time if registered and registered.status == "True" else None
-    return _old(snapshot, since, fail_after)
+    return _old(snapshot, since, fail_after) and node not in snapshot.pods_on_node
 
 
 def _lost_its_nodepool(snapshot: Snapshot, claim: NodeClaim) -> bool:

@@ -198,8 +198,15 @@ def test_what_has_just_gone_is_not_missed(kind: str, name: str) -> None:
     assert found(a_nodepool(), a_lone_claim(), gone) == []
 
 
-def test_nodes_that_were_not_all_seen_are_not_missed() -> None:
-    assert found(a_nodepool(), a_lone_claim(), missing={Kind.NODE: Status.PARTIAL}) == []
+def test_a_node_whose_pods_are_still_listed_went_between_the_lists() -> None:
+    cluster = a_cluster(a_node(), a_lone_claim(), a_pod("web", on="n1"))
+
+    assert causes(dataclasses.replace(cluster, nodes=())) == []
+
+
+@pytest.mark.parametrize("kind", [Kind.NODE, Kind.POD])
+def test_nodes_and_pods_that_were_not_all_seen_are_not_missed(kind: Kind) -> None:
+    assert found(a_nodepool(), a_lone_claim(), missing={kind: Status.PARTIAL}) == []
 
 
 def without_pools(*things: Thing, missing: Mapping[Kind, Status] | None = None) -> Snapshot:
