@@ -17,7 +17,7 @@ from karpenter_check.snapshot import Node, NodeClaim, Pod, Ref, Snapshot
 from karpenter_check.snapshot.clip import clip
 from karpenter_check.snapshot.event import Event, Nomination, nomination
 from karpenter_check.snapshot.once import once
-from karpenter_check.snapshot.quantity import shown
+from karpenter_check.snapshot.quantity import milli, shown
 
 
 class Reason(StrEnum):
@@ -144,6 +144,14 @@ def _lifecycle_obstacle(claim: NodeClaim) -> Obstacle | None:
     return None
 
 
+def less_than_expected(snapshot: Snapshot, node: Node, resource: str) -> int:
+    """How much less of a resource pods have of a node than Karpenter expected of it, in thousandths; 0 where that is not known."""
+    claim = snapshot.nodeclaim_of_node.get(node.name)
+    if claim is None or resource not in claim.status.allocatable or resource not in node.status.allocatable:
+        return 0
+    return max(0, milli(claim.status.allocatable[resource]) - milli(node.status.allocatable[resource]))
+
+
 def node_obstacle(snapshot: Snapshot, pod: Pod, node: Node) -> Obstacle | None:
     """What kube-scheduler's predicates say of the pod on the node, recomputed."""
     here = (node_ref(node.name),)
@@ -172,7 +180,11 @@ def node_obstacle(snapshot: Snapshot, pod: Pod, node: Node) -> Obstacle | None:
             said = f"node {node.name} has no pod slot left"
         if takers:
             said += f"; most is taken by {snapshot.owner(takers[0])} ({shown(resource, takers[0].shape.requests[resource])})"
-        return Obstacle(Reason.NO_ROOM, said, None, tuple(dict.fromkeys(snapshot.owner(taker) for taker in takers[:3])) or here)
+        culprits = tuple(dict.fromkeys(snapshot.owner(taker) for taker in takers[:3])) or here
+        if missing <= (lacks := less_than_expected(snapshot, node, resource)):
+            said += f"; the node has {shown(resource, lacks)} {resource} less than Karpenter expected"
+            culprits = tuple(dict.fromkeys((*here, *culprits)))
+        return Obstacle(Reason.NO_ROOM, said, None, culprits)
     if holder := taken_host_port(snapshot, pod, node):
         return Obstacle(
             Reason.HOST_PORT,

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity
 from karpenter_check.rules.node_smaller_than_predicted import node_smaller_than_predicted
+from karpenter_check.rules.nominated_pod_failure import nominated_pod_failure
 from karpenter_check.scan import Outcome, scan
 from karpenter_check.snapshot import Kind, Node, NodeClaim, Status
 from karpenter_check.snapshot.event import Event, InvolvedObject
@@ -94,6 +95,16 @@ def test_a_pod_that_waits_for_such_a_node_makes_it_worse() -> None:
 
     assert (finding.severity, finding.impact.pods) == (Severity.MEDIUM, 1)
     assert finding.cost == "1 pod of Pod shop/web waits: on a node as expected there would be room"
+
+
+def test_it_explains_the_pods_that_found_no_room_there() -> None:
+    things = [a_real(memory="14Gi"), a_claim(), *a_pod_that_just_fits()]
+    report = scan(a_cluster(*things), [node_smaller_than_predicted, nominated_pod_failure])
+    found_of = {result.rule.slug: result for result in report.results}
+    root, symptom = found_of["node-smaller-than-predicted"], found_of["nominated-pod-failure"]
+
+    assert symptom.finding.why.endswith("; the node has 2Gi memory less than Karpenter expected"), symptom.finding
+    assert (root.caused_by, symptom.caused_by) == ((), (root.fingerprint,))
 
 
 def test_a_pod_that_would_not_fit_either_way_or_fits_or_runs_is_not_its_doing() -> None:
