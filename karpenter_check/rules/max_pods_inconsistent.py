@@ -111,7 +111,7 @@ def _differs(nodepool: str, groups: Sequence[Sequence[_InService]]) -> Finding:
     why = (
         f"the newest node, {newest.node.name}, has {newest.slots}, and those that differ are older or have drifted: a change that nodes take over as they are replaced"
         if over
-        else "nodes of either number were bought in turn, so that no change explains it: maxPods is set by something else than the node class, as user data, or how the network plugin was set when they booted"
+        else "nodes of either number were bought in turn, so that no single change explains it: maxPods is set by something else than the node class, as user data, or how the network plugin was set when they booted"
     )
     return Finding(
         object=_pool(nodepool),

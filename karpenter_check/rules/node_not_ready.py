@@ -207,9 +207,7 @@ def _repair(snapshot: Snapshot, claim: NodeClaim) -> str:
         return many if repaired else f"{many}, should it be on"
     if repaired:
         return "Karpenter's node repair is on, and has not replaced it"
-    return (
-        "whether Karpenter's node repair is on is not known: its Deployment with FEATURE_GATES was not seen; it is off by default"
-    )
+    return "whether Karpenter's node repair is on is not known: no FEATURE_GATES of its Deployment tells; it is off by default"
 
 
 def _cost(snapshot: Snapshot, nodepool: str, nodes: Sequence[_Unready], pods: int | None) -> str:
@@ -258,7 +256,7 @@ def _fix(snapshot: Snapshot, cause: str, nodes: Sequence[_Unready]) -> Iterator[
     one = f"and so for {plural(len(nodes) - 1, 'other node')}, one after another" if len(nodes) > 1 else ""
     yield Fix(
         "stop", f"kubectl delete nodeclaim {shlex.quote(worst.claim.name)}", one,
-        "its pods are evicted, PodDisruptionBudgets asked, and its instance ends; Karpenter buys another where pods need it",
+        "it drains, which PodDisruptionBudgets and do-not-disrupt can hold, and its instance ends; Karpenter buys another where pods need it",
     )  # fmt: skip
     look = (
         f"kubectl get pods -A -o wide --field-selector spec.nodeName={name}"

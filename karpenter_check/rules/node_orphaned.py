@@ -73,7 +73,7 @@ _WORDS: Mapping[str, _Words] = {
         "have no NodeClaim behind them",
         "Karpenter made it, and goes by NodeClaims alone: it never disrupts nor expires this node, and its provider may end an instance "
         "that belongs to no NodeClaim, without a drain",
-        "{number} paid for until somebody deletes what is left; {pods} there",
+        "{number} paid for until somebody ends that; {pods} there",
     ),
     "no-node": _Words(
         "it has registered, and its Node {lacks} is gone",

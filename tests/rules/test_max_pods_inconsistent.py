@@ -53,7 +53,7 @@ def test_nodes_of_one_type_that_hold_different_numbers_are_found() -> None:
             cause="capacity-differs",
             severity=Severity.MEDIUM,
             message="m6i.large holds 29 or 110 pods, by node",
-            why="29 on 2 nodes, 110 on 1 node; nodes of either number were bought in turn, so that no change explains it: maxPods is set by "
+            why="29 on 2 nodes, 110 on 1 node; nodes of either number were bought in turn, so that no single change explains it: maxPods is set by "
             "something else than the node class, as user data, or how the network plugin was set when they booted",
             cost="Karpenter counts on one number for a type: where a node has fewer, pods that it was bought for do not come; where it has "
             "more, addresses may run out",

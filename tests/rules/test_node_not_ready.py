@@ -102,7 +102,7 @@ def test_a_node_whose_kubelet_stopped_is_found() -> None:
                 Fix(
                     "stop",
                     "kubectl delete nodeclaim default-n1",
-                    risk="its pods are evicted, PodDisruptionBudgets asked, and its instance ends; Karpenter buys another where pods need it",
+                    risk="it drains, which PodDisruptionBudgets and do-not-disrupt can hold, and its instance ends; Karpenter buys another where pods need it",
                 ),
                 Fix(
                     "fix",

@@ -68,7 +68,7 @@ def test_a_node_without_a_nodeclaim_is_found() -> None:
             message="no NodeClaim stands behind it",
             why="Karpenter made it, and goes by NodeClaims alone: it never disrupts nor expires this node, and its provider may end an "
             "instance that belongs to no NodeClaim, without a drain",
-            cost="1 node paid for until somebody deletes what is left; 1 pod there",
+            cost="1 node paid for until somebody ends that; 1 pod there",
             impact=Impact(nodes=1, pods=1),
             evidence=(Evidence(NODE, "metadata.labels karpenter.sh/nodepool", "default"),),
             occurrences=(Occurrence(NODE, node.metadata.uid, "n1", "no-nodeclaim"),),
