@@ -555,7 +555,7 @@ def a_healthy_cluster() -> Snapshot:
     """Two nodes of one NodePool, a DaemonSet on each, a Deployment of two replicas."""
     logs, web = a_daemonset("logs"), a_deployment("web", replicas=2)
     return a_cluster(
-        a_nodepool(), a_node("n1"), a_node("n2", age="9h"), a_nodeclaim(node="n1"), a_nodeclaim(node="n2", age="9h"), logs, web,
+        a_nodepool(limits={"cpu": "100"}), a_node("n1"), a_node("n2", age="9h"), a_nodeclaim(node="n1"), a_nodeclaim(node="n2", age="9h"), logs, web,
         a_pod("logs-1", on="n1", of=logs), a_pod("logs-2", on="n2", of=logs), a_pod("web-1", on="n1", of=web), a_pod("web-2", on="n2", of=web), kubernetes="v1.36.2",
     )  # fmt: skip
 
