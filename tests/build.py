@@ -289,6 +289,7 @@ def a_nodeclaim(
     hash: str = "1",
     image: str = "",
     allocatable: Mapping[str, str] | None = None,
+    capacity: Mapping[str, str] | None = None,
 ) -> NodeClaim:
     """The initialized NodeClaim of a node (`node=""`: of none yet), made from its NodePool as it is; `allocatable` was predicted."""
     stages = [("Launched", launched), ("Registered", registered), ("Initialized", initialized)]
@@ -330,6 +331,7 @@ def a_nodeclaim(
             f"aws:///{node}" if node else "",
             ago(last_pod_event) if last_pod_event else None,
             (*lifecycle, *conditions),
+            capacity=dict(capacity or {}),
             image_id=image,
             allocatable=dict(allocatable or {}),
         ),

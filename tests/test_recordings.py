@@ -166,7 +166,7 @@ def test_the_pods_that_fit_no_nodepool_name_each_its_own_reason(recorded: Record
 
     assert told == {
         "broken-app": ("none of 13 NodePools takes it", ["NodePool broken"]),
-        "huge": ("none of 13 NodePools takes it", ["NodePool general"]),
+        "huge": ("none of 13 NodePools takes it", []),
         "tiny-app": ("none of 13 NodePools takes it", ["NodePool tiny"]),
         "typo": ("no NodePool offers workload-class In [web]", []),
         "windowsy": ("no NodePool offers kubernetes.io/os In [windows]", []),

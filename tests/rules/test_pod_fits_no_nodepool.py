@@ -185,6 +185,27 @@ def test_a_nodepool_that_refuses_the_pod_itself_too_is_not_blamed() -> None:
     assert finding.blames == ()
 
 
+def test_a_nodepool_whose_limits_karpenter_names_is_blamed() -> None:
+    app = a_zoned()
+    said = "all available instance types exceed limits for nodepool (NodePool=default)"
+    (finding,) = found(a_nodepool(limits={"cpu": "2"}, used={"cpu": "1900m"}), app, refused(app, said=said))
+
+    assert (finding.cause, finding.blames) == ("unproven", (Blame(a_ref("default")),))
+
+
+def test_a_limit_that_the_pod_is_too_large_for_is_not_blamed() -> None:
+    (finding,) = found(a_nodepool(limits={"cpu": "2"}, used={"cpu": "2"}), a_pod("app", cpu="3"))
+
+    assert finding.blames == ()
+
+
+def test_a_limit_is_not_blamed_where_another_nodepool_finds_no_instance_type_either() -> None:
+    app = a_zoned()
+    (finding,) = found(a_nodepool("full", limits={"cpu": "2"}, used={"cpu": "2"}), a_nodepool("open"), app, refused(app))
+
+    assert finding.blames == ()
+
+
 def test_one_term_that_a_nodepool_does_not_refuse_is_enough() -> None:
     app = a_pod("app", terms=[a_term("workload-class In web"), a_term("team In a")])
 
