@@ -29,7 +29,6 @@ from karpenter_check.snapshot.metadata import (
 )
 from karpenter_check.snapshot.node import NodeInfo, NodeMetadata, NodeSpec, NodeStatus, Taint
 from karpenter_check.snapshot.nodepool import (
-    AMISelectorTerm,
     Budget,
     Disruption,
     Image,
@@ -43,6 +42,7 @@ from karpenter_check.snapshot.nodepool import (
     NodePoolSpec,
     NodePoolStatus,
     Requirement,
+    SelectorTerm,
     Subnet,
     Template,
     TemplateMetadata,
@@ -189,7 +189,7 @@ def a_node_class(
     *,
     zones: Sequence[str] = (),
     image_requirements: Sequence[Sequence[str]] = (),
-    images_by: Sequence[AMISelectorTerm] = (AMISelectorTerm("al2023@v20240807"),),
+    images_by: Sequence[SelectorTerm] = (SelectorTerm(alias="al2023@v20240807"),),
     deprecated_images: Sequence[str] = (),
 ) -> NodeClass:
     """An EC2NodeClass with a pinned image, subnets in these zones, one image for each list of requirements, and deprecated images."""
@@ -202,8 +202,8 @@ def a_node_class(
         Metadata(name, uid=a_uid("NodeClass", name)),
         "EC2NodeClass",
         "karpenter.k8s.aws/v1",
+        NodeClassSpec(ami_selector_terms=tuple(images_by)),
         status,
-        NodeClassSpec(tuple(images_by)),
     )
 
 

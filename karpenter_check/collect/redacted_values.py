@@ -231,3 +231,8 @@ def address_of(names: Names, _owner: Any, value: str, _kind: str) -> str:
 def provider_id_of(names: Names, _owner: Any, value: str, _kind: str) -> str:
     """A provider's id of a machine."""
     return names.provider_id(value) if value else value
+
+
+def owner(names: Names, _owner: Any, value: str, _kind: str) -> str:
+    """Whose image it is: an account's, unless a word says it."""
+    return value if value in {"", "self", "amazon"} else names.name(value, "account")

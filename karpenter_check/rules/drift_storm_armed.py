@@ -18,7 +18,7 @@ from karpenter_check.scheduling.nomination import node_ref
 from karpenter_check.snapshot import Kind, NodeClaim, NodePool, Snapshot
 from karpenter_check.snapshot.counted import plural
 from karpenter_check.snapshot.moments import at
-from karpenter_check.snapshot.nodepool import AMISelectorTerm, NodeClass
+from karpenter_check.snapshot.nodepool import NodeClass, SelectorTerm
 
 ARMED, RUNNING = "armed", "running"
 _EVERYTHING = "100%"
@@ -80,7 +80,7 @@ def _moving(node_class: NodeClass) -> _Moving | None:
     return min(found, key=lambda entry: entry.severity.rank, default=None)
 
 
-def _moves(term: AMISelectorTerm) -> _Moving | None:
+def _moves(term: SelectorTerm) -> _Moving | None:
     family, _, version = term.alias.partition("@")
     if term.alias:
         by = f"a new {family} image of AWS'"

@@ -102,7 +102,9 @@ def _finding(snapshot: Snapshot, owner: Ref, cause: str, pods: Sequence[_Waiting
             Fix("fix", text=_remedy(first)),
             Fix("verify", f"karpenter-check why pod -n {shlex.quote(pod.namespace)} {shlex.quote(pod.name)}"),
         ),
-        blames=tuple(map(_blame, dict.fromkeys([*(name for entry in pods for name in entry.blamed), *_without_capacity(snapshot, case)]))),
+        blames=tuple(
+            map(_blame, dict.fromkeys([*(name for entry in pods for name in entry.blamed), *_without_capacity(snapshot, case)]))
+        ),
     )
 
 

@@ -7,7 +7,7 @@ import msgspec
 from karpenter_check.snapshot.duration import duration
 from karpenter_check.snapshot.metadata import Annotations, Condition, Metadata, condition, is_true
 from karpenter_check.snapshot.node import NODEPOOL_LABEL, Taint
-from karpenter_check.snapshot.part import Part, Present, Timestamp
+from karpenter_check.snapshot.part import Part, Timestamp
 from karpenter_check.snapshot.quantity import Quantity
 
 
@@ -192,22 +192,6 @@ class NodeClaim(Part, frozen=True):
         return is_true(self.status.conditions, of_type)
 
 
-class AMISelectorTerm(Part, frozen=True):
-    """An entry of `spec.amiSelectorTerms` of an EC2NodeClass; of a term that names an image by its id nothing is kept."""
-
-    alias: str = ""
-    """A family of images and a version, as in `al2023@latest`."""
-    name: str = ""
-    ssm_parameter: str = ""
-    tags: Present | None = None
-
-
-class NodeClassSpec(Part, frozen=True):
-    """`spec` of a node class; `amiSelectorTerms` are EC2NodeClass'."""
-
-    ami_selector_terms: tuple[AMISelectorTerm, ...] = ()
-
-
 class Subnet(Part, frozen=True):
     """An entry of `status.subnets` of an EC2NodeClass."""
 
@@ -231,11 +215,39 @@ class NodeClassStatus(Part, frozen=True):
     amis: tuple[Image, ...] = ()
 
 
+class SelectorTerm(Part, frozen=True):
+    """An entry of a node class' `…SelectorTerms`, by which Karpenter finds subnets, security groups and images."""
+
+    tags: dict[str, str] = {}
+    id: str = ""
+    name: str = ""
+    alias: str = ""
+    """A family of images and a version, as in `al2023@latest`."""
+    owner: str = ""
+    ssm_parameter: str = ""
+
+    def __str__(self) -> str:
+        words = [f"tag {key}={value}" for key, value in self.tags.items()]
+        fields = {"id": self.id, "name": self.name, "alias": self.alias, "owner": self.owner, "ssmParameter": self.ssm_parameter}
+        words += [f"{field} {value}" for field, value in fields.items() if value]
+        return " and ".join(words) or "nothing"
+
+
+class NodeClassSpec(Part, frozen=True):
+    """`spec` of a node class; of AWS' own and of EKS Auto Mode's."""
+
+    subnet_selector_terms: tuple[SelectorTerm, ...] = ()
+    security_group_selector_terms: tuple[SelectorTerm, ...] = ()
+    ami_selector_terms: tuple[SelectorTerm, ...] = ()
+    role: str = ""
+    instance_profile: str = ""
+
+
 class NodeClass(Part, frozen=True):
     """A node class of any provider."""
 
     metadata: Metadata
     kind: str = ""
     api_version: str = ""
-    status: NodeClassStatus = NodeClassStatus()
     spec: NodeClassSpec = NodeClassSpec()
+    status: NodeClassStatus = NodeClassStatus()

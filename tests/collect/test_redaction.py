@@ -28,20 +28,19 @@ from karpenter_check.snapshot.event import Event, InvolvedObject
 from karpenter_check.snapshot.metadata import Condition, Metadata, OwnerReference
 from karpenter_check.snapshot.node import Node, NodeMetadata, NodeStatus
 from karpenter_check.snapshot.nodepool import (
-    AMISelectorTerm,
     NodeClass,
     NodeClassRef,
     NodeClassSpec,
     NodeClassStatus,
     NodePoolSpec,
     Requirement,
+    SelectorTerm,
     Subnet,
     Template,
     TemplateMetadata,
     TemplateSpec,
 )
 from karpenter_check.snapshot.owners import owner_of
-from karpenter_check.snapshot.part import Present
 from karpenter_check.snapshot.pod import PodShapes
 from karpenter_check.snapshot.pod_object import PodObject, PodSpec, Toleration
 from karpenter_check.snapshot.workload import (
@@ -405,23 +404,23 @@ def test_a_feature_gate_of_somebodys_own_is_a_name() -> None:
 def test_of_images_it_stays_visible_what_moves_them() -> None:
     own, public = "/acme/golden/image", "/aws/service/eks/optimized-ami/1.31/amazon-linux-2023/x86_64/standard/recommended/image_id"
     terms = (
-        AMISelectorTerm("al2023@latest"),
-        AMISelectorTerm("acme@blue"),
-        AMISelectorTerm(name="acme-golden-*"),
-        AMISelectorTerm(name="acme-golden-1", tags=Present()),
-        AMISelectorTerm(ssm_parameter=own),
-        AMISelectorTerm(ssm_parameter=f"arn:aws:ssm:eu-west-1:123456789012:parameter{public}"),
+        SelectorTerm(alias="al2023@latest"),
+        SelectorTerm(alias="acme@blue"),
+        SelectorTerm(name="acme-golden-*"),
+        SelectorTerm(name="acme-golden-1", tags={"team": "search"}),
+        SelectorTerm(ssm_parameter=own),
+        SelectorTerm(ssm_parameter=f"arn:aws:ssm:eu-west-1:123456789012:parameter{public}"),
     )
     nodeclass = NodeClass(Metadata("blue"), "EC2NodeClass", "karpenter.k8s.aws/v1", spec=NodeClassSpec(terms))
     redaction = _redaction((Kind.NODECLASS, nodeclass))
 
     assert redaction.redacted(Kind.NODECLASS, nodeclass).spec.ami_selector_terms == (
-        AMISelectorTerm("al2023@latest"),
-        AMISelectorTerm(redaction.name("acme@blue")),
-        AMISelectorTerm(name=redaction.name("acme-golden-*") + "*"),
-        AMISelectorTerm(name=redaction.name("acme-golden-1"), tags=Present()),
-        AMISelectorTerm(ssm_parameter=redaction.name(own)),
-        AMISelectorTerm(ssm_parameter=public),
+        SelectorTerm(alias="al2023@latest"),
+        SelectorTerm(alias=redaction.name("acme@blue")),
+        SelectorTerm(name=redaction.name("acme-golden-*") + "*"),
+        SelectorTerm(name=redaction.name("acme-golden-1"), tags={"team": "search"}),
+        SelectorTerm(ssm_parameter=redaction.name(own)),
+        SelectorTerm(ssm_parameter=public),
     )
 
 
@@ -430,7 +429,7 @@ def test_a_zone_of_somebodys_own_has_one_pseudonym_everywhere() -> None:
     template = Template(spec=TemplateSpec((Requirement(zone, "In", ("acme-frankfurt", "eu-west-1a")),)))
     nodepool = NodePool(Metadata("general"), NodePoolSpec(template=template))
     nodeclass = NodeClass(
-        Metadata("blue"), "EC2NodeClass", "karpenter.k8s.aws/v1", NodeClassStatus(subnets=(Subnet("acme-frankfurt"),))
+        Metadata("blue"), "EC2NodeClass", "karpenter.k8s.aws/v1", status=NodeClassStatus(subnets=(Subnet("acme-frankfurt"),))
     )
     pod = PodObject(Metadata("app"), PodSpec(node_selector={zone: "acme-frankfurt"}))
     redaction = _redaction((Kind.NODEPOOL, nodepool), (Kind.NODECLASS, nodeclass), (Kind.POD, pod))

@@ -20,10 +20,6 @@ RECORDINGS = Path(__file__).parent.parent / "recordings"
 PartType: TypeAlias = type[msgspec.Struct]
 
 NOT_RECORDED = {
-    "AMISelectorTerm.alias": "EC2NodeClass only; the recorded classes are kwok's",
-    "AMISelectorTerm.name": "as AMISelectorTerm.alias",
-    "AMISelectorTerm.ssm_parameter": "as AMISelectorTerm.alias",
-    "AMISelectorTerm.tags": "as AMISelectorTerm.alias",
     "Annotations.ignore": "nobody leaves anything be in the recordings",
     "Annotations.ignore_reason": "as Annotations.ignore",
     "Annotations.ignore_until": "as Annotations.ignore",
@@ -55,7 +51,11 @@ NOT_RECORDED = {
     "NodeAffinity.preferred": "no recorded pod has preferences",
     "NodeClaimStatus.image_id": "the recorded provider, kwok, starts its nodes from no image",
     "NodeClassRef.api_version": "v1beta1 only; the recorded API is v1",
-    "NodeClassSpec.ami_selector_terms": "as AMISelectorTerm.alias",
+    "NodeClassSpec.ami_selector_terms": "as Image.requirements",
+    "NodeClassSpec.instance_profile": "as Image.requirements",
+    "NodeClassSpec.role": "as Image.requirements",
+    "NodeClassSpec.security_group_selector_terms": "as Image.requirements",
+    "NodeClassSpec.subnet_selector_terms": "as Image.requirements",
     "NodeClassStatus.amis": "as Image.requirements",
     "NodeClassStatus.subnets": "as Image.requirements",
     "NodeMetadata.namespace": "nodes have none; it comes with Metadata",
@@ -77,6 +77,12 @@ NOT_RECORDED = {
     "PreferredSchedulingTerm.preference": "as NodeAffinity.preferred",
     "PreferredSchedulingTerm.weight": "as NodeAffinity.preferred",
     "Requirement.min_values": "no recorded NodePool has any",
+    "SelectorTerm.alias": "as Image.requirements",
+    "SelectorTerm.id": "as Image.requirements",
+    "SelectorTerm.name": "as Image.requirements",
+    "SelectorTerm.owner": "as Image.requirements",
+    "SelectorTerm.ssm_parameter": "as Image.requirements",
+    "SelectorTerm.tags": "as Image.requirements",
     "Subnet.zone": "as Image.requirements",
     "TemplateMetadata.annotations": "no recorded NodePool's template has annotations",
     "TopologySpreadConstraint.topology_key": "as PodSpec.topology_spread_constraints",
@@ -97,9 +103,11 @@ WRITTEN = {
       {"name": "controller", "image": "controller", "env": [{"name": "CLUSTER_NAME", "value": "prod"},
         {"name": "INTERRUPTION_QUEUE", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "queue"}}}]}
     ]}}}}""",
-    Kind.NODECLASS: """{"metadata": {"name": "written"}, "spec": {"amiSelectorTerms": [
-      {"alias": "al2023@v20240807"}, {"name": "acme-*", "owner": "self", "tags": {"team": "search"}}, {"ssmParameter": "/acme/image"}
-    ]}, "status": {"subnets": [{"id": "subnet-1", "zone": "eu-west-1a"}], "amis": [
+    Kind.NODECLASS: """{"metadata": {"name": "written"}, "spec": {"role": "KarpenterNodeRole", "instanceProfile": "KarpenterNodes",
+      "subnetSelectorTerms": [{"tags": {"karpenter.sh/discovery": "prod"}}, {"id": "subnet-1"}],
+      "securityGroupSelectorTerms": [{"name": "nodes"}],
+      "amiSelectorTerms": [{"alias": "al2023@latest"}, {"name": "nodes-*", "owner": "self"}, {"ssmParameter": "/images/nodes"}]
+    }, "status": {"subnets": [{"id": "subnet-1", "zone": "eu-west-1a"}], "amis": [
       {"id": "ami-1", "deprecated": true, "requirements": [{"key": "kubernetes.io/arch", "operator": "In", "values": ["arm64"]}]}
     ]}}""",
     Kind.NODE: """{"metadata": {"name": "written", "namespace": "never"}, "spec": {"unschedulable": true}}""",

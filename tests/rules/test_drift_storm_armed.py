@@ -10,12 +10,11 @@ from karpenter_check.rules.drift_storm_armed import drift_storm_armed
 from karpenter_check.scan import Outcome, scan
 from karpenter_check.snapshot import Kind, NodePool, Snapshot, Status
 from karpenter_check.snapshot.metadata import Condition
-from karpenter_check.snapshot.nodepool import AMISelectorTerm, Budget, NodeClassRef
-from karpenter_check.snapshot.part import Present
+from karpenter_check.snapshot.nodepool import Budget, NodeClassRef, SelectorTerm
 from tests.build import Thing, a_cluster, a_node, a_node_class, a_nodeclaim, a_nodepool, ago
 
 POOL = Ref("NodePool", "default", "karpenter.sh/v1")
-LATEST = AMISelectorTerm("al2023@latest")
+LATEST = SelectorTerm(alias="al2023@latest")
 WORKING_HOURS = Budget("0", "0 8 * * 1-5", duration="10h")
 """As permission is often meant: nothing in working hours, and nothing said of the others. `NOON` is a Saturday."""
 ANY_HOUR = "a new al2023 image of AWS' drifts all 4 nodes; no budget bounds how many are replaced at once at any hour"
@@ -29,7 +28,7 @@ def messages(cluster: Snapshot) -> list[str]:
     return [finding.message for finding in found(cluster)]
 
 
-def of_budgets(*budgets: Budget, term: AMISelectorTerm = LATEST, nodes: int = 4) -> Snapshot:
+def of_budgets(*budgets: Budget, term: SelectorTerm = LATEST, nodes: int = 4) -> Snapshot:
     """A NodePool with these budgets and nodes, whose images are chosen by that term."""
     return a_cluster(a_nodepool(budgets=budgets), a_node_class(images_by=[term]), *(a_node(f"n{place}") for place in range(nodes)))
 
@@ -130,29 +129,29 @@ def test_a_budget_that_always_holds_bounds_it(budgets: Sequence[Budget]) -> None
 @pytest.mark.parametrize(
     "term",
     [
-        AMISelectorTerm("al2023@v20240807"),
-        AMISelectorTerm("bottlerocket@v1.20.3"),
-        AMISelectorTerm(),
-        AMISelectorTerm(name="acme-2026-11-01"),
-        AMISelectorTerm(name="acme-2026-11-01", tags=Present()),
-        AMISelectorTerm(ssm_parameter="/aws/service/bottlerocket/aws-k8s-1.31/x86_64/1.26.1/image_id"),
+        SelectorTerm(alias="al2023@v20240807"),
+        SelectorTerm(alias="bottlerocket@v1.20.3"),
+        SelectorTerm(),
+        SelectorTerm(name="acme-2026-11-01"),
+        SelectorTerm(name="acme-2026-11-01", tags={"team": "search"}),
+        SelectorTerm(ssm_parameter="/aws/service/bottlerocket/aws-k8s-1.31/x86_64/1.26.1/image_id"),
     ],
     ids=["an alias with a version", "Bottlerocket's", "an id", "a name", "a name and tags", "a parameter of one release"],
 )
-def test_an_image_that_is_pinned_stays(term: AMISelectorTerm) -> None:
+def test_an_image_that_is_pinned_stays(term: SelectorTerm) -> None:
     assert found(of_budgets(term=term)) == []
 
 
 @pytest.mark.parametrize(
     ("term", "by", "severity", "confidence"),
     [
-        (AMISelectorTerm("bottlerocket@latest"), "a new bottlerocket image of AWS'", Severity.MEDIUM, Confidence.CERTAIN),
-        (AMISelectorTerm(name="acme-*"), "a new image of such a name", Severity.MEDIUM, Confidence.LIKELY),
-        (AMISelectorTerm(name="acme-2026-11-0?"), "a new image of such a name", Severity.MEDIUM, Confidence.LIKELY),
-        (AMISelectorTerm(tags=Present()), "a new image with these tags", Severity.LOW, Confidence.POSSIBLE),
-        (AMISelectorTerm(ssm_parameter="/acme/image"), "a new value of that parameter", Severity.LOW, Confidence.POSSIBLE),
+        (SelectorTerm(alias="bottlerocket@latest"), "a new bottlerocket image of AWS'", Severity.MEDIUM, Confidence.CERTAIN),
+        (SelectorTerm(name="acme-*"), "a new image of such a name", Severity.MEDIUM, Confidence.LIKELY),
+        (SelectorTerm(name="acme-2026-11-0?"), "a new image of such a name", Severity.MEDIUM, Confidence.LIKELY),
+        (SelectorTerm(tags={"team": "search"}), "a new image with these tags", Severity.LOW, Confidence.POSSIBLE),
+        (SelectorTerm(ssm_parameter="/acme/image"), "a new value of that parameter", Severity.LOW, Confidence.POSSIBLE),
         (
-            AMISelectorTerm(
+            SelectorTerm(
                 ssm_parameter="/aws/service/eks/optimized-ami/1.31/amazon-linux-2023/x86_64/standard/recommended/image_id"
             ),
             "a new image of AWS'",
@@ -170,7 +169,7 @@ def test_an_image_that_is_pinned_stays(term: AMISelectorTerm) -> None:
     ],
 )
 def test_how_bad_it_is_depends_on_who_moves_the_image(
-    term: AMISelectorTerm, by: str, severity: Severity, confidence: Confidence
+    term: SelectorTerm, by: str, severity: Severity, confidence: Confidence
 ) -> None:
     (finding,) = found(of_budgets(term=term))
 
@@ -178,7 +177,7 @@ def test_how_bad_it_is_depends_on_who_moves_the_image(
 
 
 def test_of_several_terms_the_one_that_moves_most_is_told() -> None:
-    terms = [AMISelectorTerm(tags=Present()), AMISelectorTerm(name="acme-1"), AMISelectorTerm(name="acme-*")]
+    terms = [SelectorTerm(tags={"team": "search"}), SelectorTerm(name="acme-1"), SelectorTerm(name="acme-*")]
     nodes = (a_node(f"n{place}") for place in range(4))
     (finding,) = found(a_cluster(a_nodepool(budgets=[]), a_node_class(images_by=terms), *nodes))
 
@@ -186,7 +185,7 @@ def test_of_several_terms_the_one_that_moves_most_is_told() -> None:
 
 
 def test_windows_images_cannot_be_pinned() -> None:
-    (finding,) = found(of_budgets(term=AMISelectorTerm("windows2022@latest")))
+    (finding,) = found(of_budgets(term=SelectorTerm(alias="windows2022@latest")))
 
     assert [fix.step for fix in finding.fix] == ["fix", "verify"]
 
