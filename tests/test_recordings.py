@@ -174,6 +174,24 @@ def test_the_pods_that_fit_no_nodepool_name_each_its_own_reason(recorded: Record
     }
 
 
+@pytest.mark.parametrize(
+    ("app", "causes"),
+    [("broken-app", ["nodepool-not-ready", "nodeclass-not-ready"]), ("tiny-app", ["nodepool-limit-reached"]), ("huge", [])],
+)
+def test_what_keeps_a_nodepool_from_buying_explains_the_pods_that_wait_for_it(
+    recorded: Recorded, app: str, causes: list[str]
+) -> None:
+    report = recorded("faults")
+    by_fingerprint = {result.fingerprint: result for result in report.results}
+    result, chain = the_result(report, "pod-fits-no-nodepool", a_deployment(app)), []
+    while result.caused_by:
+        (cause,) = result.caused_by
+        result = by_fingerprint[cause]
+        chain.append(result.rule.slug)
+
+    assert chain == causes
+
+
 def test_the_daemonset_that_is_counted_everywhere_tells_what_it_costs(recorded: Recorded) -> None:
     found = [entry.finding for entry in recorded("faults").results if entry.rule.slug == "daemonset-overhead-wasted"]
 

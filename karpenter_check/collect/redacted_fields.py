@@ -43,10 +43,10 @@ DECISIONS: Mapping[type[msgspec.Struct], Mapping[str, Decision]] = {
     nodepool.Image: {"id": what.name_of("image")},
     nodepool.Subnet: {"zone": label.zone},
     nodepool.SelectorTerm: {
-        "tags": label.labels_of, "id": what.name_of("id"), "name": what.image_name, "alias": what.image_alias, "owner": what.owner,
+        "tags": label.labels_of, "id": what.name_of("reference"), "name": what.image_name, "alias": what.image_alias, "owner": what.owner,
         "ssm_parameter": what.image_parameter,
     },
-    nodepool.NodeClassSpec: {"role": what.name_of("role"), "instance_profile": what.name_of("profile")},
+    nodepool.NodeClassSpec: {"role": what.name_of("name"), "instance_profile": what.name_of("name")},
     nodepool.NodeClass: {"kind": what.kind_of_group, "api_version": what.api_version},
     event.InvolvedObject: {"kind": what.kind_alone, "namespace": what.name_of("ns"), "name": what.name_by_kind, "uid": what.uid_of},
     event.EventMetadata: {"name": what.event_name, "namespace": what.name_of("ns")},

@@ -235,4 +235,4 @@ def provider_id_of(names: Names, _owner: Any, value: str, _kind: str) -> str:
 
 def owner(names: Names, _owner: Any, value: str, _kind: str) -> str:
     """Whose image it is: an account's, unless a word says it."""
-    return value if value in {"", "self", "amazon"} else names.name(value, "account")
+    return value if value in {"", "self", "amazon"} else names.name(value, "value")

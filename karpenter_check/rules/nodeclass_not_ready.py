@@ -121,7 +121,7 @@ def _failing(
 ) -> Finding:
     fields = tuple(_fields(failing, spec))
     return _finding(
-        ref, nodepools, f"condition:{failing.type}",
+        ref, nodepools, failing.type,
         message=f"{ref} is not Ready, and {_names(nodepools)} {_needs(nodepools)} it: {said(failing)}",
         why="; ".join(f"its {path} is {value}" for path, value in fields),
         evidence=(

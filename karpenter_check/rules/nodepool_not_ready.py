@@ -58,7 +58,7 @@ def _not_ready(snapshot: Snapshot, case: _Case, *, alone: bool) -> Finding:
     reference = nodepool.spec.template.spec.node_class_ref
     of_class = worst.type == NODE_CLASS_READY and bool(reference.kind and reference.name)
     return _finding(
-        snapshot, nodepool, f"condition:{worst.type}", waiting,
+        snapshot, nodepool, worst.type, waiting,
         message=f"{nodepool.name} is not Ready and buys nothing: {said(worst)}" + ("; no other NodePool is Ready" if alone else ""),
         why="; ".join([
             *others,

@@ -106,6 +106,7 @@ def test_a_nodepool_chooses_what_is_shown_and_counted() -> None:
     assert sorted({finding["rule"] for finding in findings}) == [
         "daemonset-overhead-wasted",
         "node-reaping-nominated",
+        "nodepool-without-limits",
         "nominated-pod-failure",
     ]
 

@@ -411,17 +411,33 @@ def test_of_images_it_stays_visible_what_moves_them() -> None:
         SelectorTerm(ssm_parameter=own),
         SelectorTerm(ssm_parameter=f"arn:aws:ssm:eu-west-1:123456789012:parameter{public}"),
     )
-    nodeclass = NodeClass(Metadata("blue"), "EC2NodeClass", "karpenter.k8s.aws/v1", spec=NodeClassSpec(terms))
+    nodeclass = NodeClass(Metadata("blue"), "EC2NodeClass", "karpenter.k8s.aws/v1", spec=NodeClassSpec(ami_selector_terms=terms))
     redaction = _redaction((Kind.NODECLASS, nodeclass))
 
     assert redaction.redacted(Kind.NODECLASS, nodeclass).spec.ami_selector_terms == (
         SelectorTerm(alias="al2023@latest"),
         SelectorTerm(alias=redaction.name("acme@blue")),
         SelectorTerm(name=redaction.name("acme-golden-*") + "*"),
-        SelectorTerm(name=redaction.name("acme-golden-1"), tags={"team": "search"}),
+        SelectorTerm(name=redaction.name("acme-golden-1"), tags={redaction._pseudonyms.key("team"): redaction.name("search")}),
         SelectorTerm(ssm_parameter=redaction.name(own)),
         SelectorTerm(ssm_parameter=public),
     )
+
+
+def test_what_a_node_class_selects_by_is_shown_as_names_and_only_public_words_stay() -> None:
+    terms = (
+        SelectorTerm(
+            {"kubernetes.io/cluster/acme": "owned", "karpenter.sh/discovery": "acme"}, "ami-1", "acme-*", owner="123456789012"
+        ),
+        SelectorTerm(alias="al2023@v20260101", owner="self"),
+    )
+    spec = NodeClassSpec(terms, role="AcmeNodes", instance_profile="acme-profile")
+    redaction = _redaction((Kind.NODECLASS, NodeClass(Metadata("blue"), "EC2NodeClass", "karpenter.k8s.aws/v1", spec)))
+    shown = redaction.redacted(Kind.NODECLASS, NodeClass(Metadata("blue"), "EC2NodeClass", "karpenter.k8s.aws/v1", spec)).spec
+
+    assert shown.subnet_selector_terms[1] == terms[1]
+    assert "karpenter.sh/discovery" in shown.subnet_selector_terms[0].tags
+    assert not re.search("acme|ami-1|123456789012", str(shown), re.IGNORECASE)
 
 
 def test_a_zone_of_somebodys_own_has_one_pseudonym_everywhere() -> None:

@@ -58,7 +58,7 @@ def test_a_failing_condition_is_found_with_what_the_node_class_selects_by() -> N
             object=DEFAULT,
             owner=DEFAULT,
             nodepool="web",
-            cause="condition:SubnetsReady",
+            cause="SubnetsReady",
             message=f"EC2NodeClass default is not Ready, and NodePool web needs it: {SAID}",
             why=f"its spec.subnetSelectorTerms is {terms}",
             cost="no node comes through such a NodePool, not even in the place of one that goes",
@@ -66,7 +66,7 @@ def test_a_failing_condition_is_found_with_what_the_node_class_selects_by() -> N
                 Evidence(DEFAULT, "status.conditions[type=SubnetsReady]", SAID),
                 Evidence(DEFAULT, "spec.subnetSelectorTerms", terms),
             ),
-            occurrences=(Occurrence(WEB, a_uid("NodePool", "web"), reason="condition:SubnetsReady", since=ago("1h")),),
+            occurrences=(Occurrence(WEB, a_uid("NodePool", "web"), reason="SubnetsReady", since=ago("1h")),),
             since=ago("1h"),
             fix=(
                 Fix(
@@ -105,7 +105,7 @@ def test_a_failing_condition_is_found_with_what_the_node_class_selects_by() -> N
 def test_each_condition_tells_of_its_own_field(failing: Condition, why: str) -> None:
     (finding,) = found(a_nodepool("web"), a_class(failing, status=failing.status))
 
-    assert (finding.cause, finding.why, finding.severity) == (f"condition:{failing.type}", why, None)
+    assert (finding.cause, finding.why, finding.severity) == (failing.type, why, None)
 
 
 def test_an_instance_profile_is_told_too() -> None:
@@ -120,8 +120,8 @@ def test_each_failing_condition_is_a_finding_and_what_only_follows_from_them_is_
     groups = Condition("SecurityGroupsReady", "False", "SecurityGroupsNotFound", "", ago("1h"))
 
     assert [entry.cause for entry in found(a_nodepool("web"), a_class(follows, NO_SUBNETS, groups))] == [
-        "condition:SecurityGroupsReady",
-        "condition:SubnetsReady",
+        "SecurityGroupsReady",
+        "SubnetsReady",
     ]
 
 
@@ -129,7 +129,7 @@ def test_a_node_class_that_was_not_reconciled_since_an_edit_is_found() -> None:
     (finding,) = found(a_nodepool("web"), a_class(status="Unknown"))
 
     assert (finding.cause, finding.fix[0].text) == (
-        "condition:Ready",
+        "Ready",
         "see whether Karpenter runs, and what its log says of it: errors that it tries again are only there",
     )
 

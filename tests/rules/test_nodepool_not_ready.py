@@ -44,7 +44,7 @@ def test_a_nodepool_whose_node_class_is_not_there_is_found_with_the_pods_that_wa
             object=WEB,
             owner=WEB,
             nodepool="web",
-            cause="condition:NodeClassReady",
+            cause="NodeClassReady",
             message=f"web is not Ready and buys nothing: {SAID}",
             why="so since 11:00:00Z (1h ago); its node class is EC2NodeClass default",
             cost="1 pod waits for it: Pod shop/app; no node comes, not even in the place of one that goes",
@@ -84,22 +84,22 @@ def test_the_node_class_explains_it_and_it_explains_its_pods() -> None:
     [
         (
             Condition("ValidationSucceeded", "False", "NodePoolValidationFailed", "invalid taint", ago("1h")),
-            "condition:ValidationSucceeded",
+            "ValidationSucceeded",
             "kubectl edit nodepool web",
         ),
         (
             Condition("NodeClassReady", "False", "SubnetsNotFound", "", ago("1h")),
-            "condition:NodeClassReady",
+            "NodeClassReady",
             "kubectl describe ec2nodeclass.karpenter.k8s.aws default",
         ),
         (
             Condition("NodeClassReady", "Unknown", "AwaitingReconciliation", "object is awaiting reconciliation", ago("1h")),
-            "condition:NodeClassReady",
+            "NodeClassReady",
             "kubectl describe ec2nodeclass.karpenter.k8s.aws default",
         ),
         (
             Condition("SomethingNew", "Unknown", "AwaitingReconciliation", "", ago("1h")),
-            "condition:SomethingNew",
+            "SomethingNew",
             "kubectl describe nodepool web",
         ),
     ],
@@ -115,7 +115,7 @@ def test_several_failing_conditions_are_one_finding() -> None:
     (finding,) = found(broken(invalid, NOT_FOUND), a_nodepool("api"))
 
     assert (finding.cause, finding.why.partition("; ")[0]) == (
-        "condition:NodeClassReady",
+        "NodeClassReady",
         "ValidationSucceeded is False (NodePoolValidationFailed: invalid taint)",
     )
 
@@ -124,7 +124,7 @@ def test_a_nodepool_that_says_no_more_than_that_it_is_not_ready_is_found() -> No
     (finding,) = found(a_nodepool("web", not_ready="reconciling"), a_nodepool("api"))
 
     assert (finding.cause, finding.message) == (
-        "condition:Ready",
+        "Ready",
         "web is not Ready and buys nothing: Ready is False (UnhealthyDependents: reconciling)",
     )
 
@@ -200,7 +200,7 @@ def test_conditions_that_ready_does_not_name_are_not_blamed() -> None:
     unhealthy = Condition("NodeRegistrationHealthy", "Unknown", "AwaitingReconciliation", "", ago("1h"))
     (finding,) = found(broken(unhealthy, NOT_FOUND), a_nodepool("api"))
 
-    assert finding.cause == "condition:NodeClassReady"
+    assert finding.cause == "NodeClassReady"
 
 
 def test_pods_that_another_nodepool_takes_do_not_wait_for_it() -> None:
