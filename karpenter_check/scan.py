@@ -182,7 +182,7 @@ def _may_explain(cause: Result, effect: Result, blamed: Ref) -> bool:
 def _linked(results: Sequence[Result]) -> tuple[Result, ...]:
     """The results with `caused_by` set: a finding is caused by those of no later stage on the objects that it blames.
 
-    A finding is on its object, on its owner, and on every place where it holds.
+    A finding is on its object, on its owner, and on every place where it holds. What explains another cause is not told twice.
     Everything about nodes is owned by their NodePool, so that of one stage a NodePool explains nothing. A circle is not closed.
     """
     causes: dict[int, dict[int, None]] = defaultdict(dict)
@@ -214,6 +214,13 @@ def _linked(results: Sequence[Result]) -> tuple[Result, ...]:
                 ):
                     causes[effect][cause] = None
     return tuple(
-        replace(result, caused_by=tuple(results[cause].fingerprint for cause in causes[place]))
+        replace(
+            result,
+            caused_by=tuple(
+                results[cause].fingerprint
+                for cause in causes[place]
+                if not any(other != cause and explains(other, cause) for other in causes[place])
+            ),
+        )
         for place, result in enumerate(results)
     )

@@ -231,6 +231,17 @@ def test_of_two_findings_that_blame_each_other_one_is_the_cause() -> None:
     assert causes(results) == {"a-rule": ["b-rule"], "b-rule": []}
 
 
+def test_a_cause_of_a_cause_is_not_told_twice() -> None:
+    other = Ref("Node", "n1", "v1")
+    results = told(
+        a=(a_finding(WEB, blames=(Blame(AGENT), Blame(other))),),
+        b=(a_finding(AGENT, blames=(Blame(other),)),),
+        c=(a_finding(other),),
+    )
+
+    assert causes(results) == {"a-rule": ["b-rule"], "b-rule": ["c-rule"], "c-rule": []}
+
+
 def test_a_circle_of_three_is_not_closed() -> None:
     other = Ref("Node", "n1", "v1")
     results = told(
@@ -283,7 +294,10 @@ def linked_by_comparing_all(results: tuple[Result, ...]) -> list[list[int]]:
                 meant = meant and (blame.object.kind != "NodePool")  # all three are of one stage
                 if meant and other.rule is not result.rule and cause not in causes[effect] and not explains(cause, effect):
                     causes[effect].append(cause)
-    return list(causes.values())
+    return [
+        [cause for cause in found if not any(other != cause and explains(other, cause) for other in found)]
+        for found in causes.values()
+    ]
 
 
 OBJECTS = st.sampled_from([WEB, AGENT, POOL, Ref("Node", "n1", "v1")])

@@ -55,7 +55,7 @@ from karpenter_check.snapshot.workload import (
     StatefulSet,
 )
 from tests.build import a_cluster
-from tests.conftest import RECORDINGS, WRITTEN
+from tests.conftest import RECORDINGS
 
 KEY = b"a key"
 NAME_OF_A_NODE = "ip-10-0-1-23.eu-west-1.compute.internal"
@@ -87,7 +87,7 @@ def _objects(document: dict[str, Any]) -> Iterator[tuple[Kind, Any]]:
             yield kind, decode_object(kind, msgspec.json.encode({**head, **item}))
 
 
-@pytest.fixture(scope="module", params=["faults", "runaway", "healthy", *WRITTEN])
+@pytest.fixture(scope="module", params=["faults", "runaway", "healthy", "written/nodepools"])
 def redacted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Redacted:
     """A recording, redacted, written as kubectl would print it, and scanned."""
     documents = list(_documents(request.param))
