@@ -34,6 +34,13 @@ class RuleRun:
     """The kinds that it needs and that were not seen."""
     unprovable: bool = False
     """Whether it was skipped because no snapshot of this cluster could prove anything; nothing was missing."""
+    lacks_only_optional: bool = False
+    """Whether all that was not, or not wholly, seen of what it needs is of optional kinds."""
+
+    @property
+    def is_gap(self) -> bool:
+        """Whether a whole snapshot would have let it be evaluated; without optional kinds it is whole, too."""
+        return not (self.unprovable or self.lacks_only_optional)
 
 
 @dataclass(frozen=True)
@@ -73,11 +80,13 @@ class Report:
 
     @property
     def incomplete(self) -> bool:
-        """Whether something was not seen or not judged: a rule without its input, a crash, a list that failed, an unreadable object."""
-        unseen = any(coverage.not_had for coverage in self.snapshot.coverage.values())
-        return (
-            unseen or bool(self.snapshot.errors) or self.lacks_input or any(run.reason and not run.unprovable for run in self.runs)
-        )
+        """Whether something was not seen or not judged: a rule without its input, a crash, a list that failed, an unreadable object.
+
+        What is missing of optional kinds does not count.
+        """
+        unseen = any(coverage.not_had for kind, coverage in self.snapshot.coverage.items() if not kind.optional)
+        unread = any(not error.optional for error in self.snapshot.errors)
+        return unseen or unread or self.lacks_input or any(run.reason and run.is_gap for run in self.runs)
 
     @property
     def nothing_checked(self) -> bool:
@@ -86,8 +95,8 @@ class Report:
 
     @property
     def lacks_input(self) -> bool:
-        """Whether some rule could not be evaluated though a whole snapshot would have let it."""
-        return any(run.outcome in {Outcome.SKIPPED, Outcome.ERROR} and not run.unprovable for run in self.runs)
+        """Whether some rule could not be evaluated though a whole snapshot would have let it. Optional kinds need not be in one."""
+        return any(run.outcome in {Outcome.SKIPPED, Outcome.ERROR} and run.is_gap for run in self.runs)
 
 
 def scan(
@@ -158,7 +167,8 @@ def _run(rule: AnyRule, snapshot: Snapshot, settings: Mapping[str, Any]) -> tupl
     coverages = [(kind, snapshot.covered(kind)) for kind in sorted(rule.needs)]
     if missing := [(kind, coverage) for kind, coverage in coverages if not coverage.sufficient]:
         reason = "; ".join(f"{kind}: {coverage}" for kind, coverage in missing)
-        return RuleRun(rule, Outcome.SKIPPED, reason, tuple(kind for kind, _ in missing)), ()
+        kinds = tuple(kind for kind, _ in missing)
+        return RuleRun(rule, Outcome.SKIPPED, reason, kinds, lacks_only_optional=all(kind.optional for kind in kinds)), ()
     if rule.judges_ages and snapshot.taken_at == NO_TIME:
         return RuleRun(rule, Outcome.SKIPPED, "nothing in the input carries a time, and it judges ages; --at TIME sets one"), ()
     try:
@@ -168,8 +178,10 @@ def _run(rule: AnyRule, snapshot: Snapshot, settings: Mapping[str, Any]) -> tupl
     except Exception as error:  # noqa: BLE001  the one place where a crash becomes a value: a broken rule must not silence the others
         frame = extract_tb(error.__traceback__)[-1]
         return RuleRun(rule, Outcome.ERROR, f"{type(error).__name__}: {error} ({frame.name}, line {frame.lineno})"), ()
-    partial = "; ".join(f"{kind}: {coverage}" for kind, coverage in coverages if coverage.status is not Status.COMPLETE)
-    return RuleRun(rule, Outcome.FAILED if findings else Outcome.PASSED, partial), findings
+    partial = [(kind, coverage) for kind, coverage in coverages if coverage.status is not Status.COMPLETE]
+    reason = "; ".join(f"{kind}: {coverage}" for kind, coverage in partial)
+    only_optional = bool(partial) and all(kind.optional for kind, _ in partial)
+    return RuleRun(rule, Outcome.FAILED if findings else Outcome.PASSED, reason, lacks_only_optional=only_optional), findings
 
 
 def _may_explain(cause: Result, effect: Result, blamed: Ref) -> bool:

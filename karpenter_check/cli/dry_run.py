@@ -20,6 +20,13 @@ class Check(NamedTuple):
     subject: str
     good: bool
     text: str
+    optional: bool = False
+    """Whether a scan is complete without it."""
+
+    @property
+    def mark(self) -> str:
+        """What stands before it."""
+        return "ok" if self.good else "--" if self.optional else "NO"
 
 
 def dry_run(
@@ -39,7 +46,7 @@ def dry_run(
         raise without_karpenter(looked.nodepools.reason)
     if looked.refusal:
         raise Refused(looked.refusal, Exit.CANNOT_SCAN)
-    if strict and not all(check.good for check in kinds):
+    if strict and not all(check.good or check.optional for check in kinds):
         return Exit.INCOMPLETE
     return Exit.PUSH_FAILED if push_required and not all(check.good for check in targets) else Exit.CLEAN
 
@@ -62,11 +69,13 @@ def _check(look: Look) -> Check:
     where = ", ".join(look.served)
     if look.status is Status.COMPLETE:
         return Check(look.kind, True, f"{where}" if where else "no NodePool names one")
+    if look.kind.optional:
+        return Check(look.kind, False, f"optional; {look.status}: {look.reason}", optional=True)
     prefix = f"{where}: " if where and look.status is not Status.ABSENT else ""
     return Check(look.kind, False, f"{look.status}: {prefix}{look.reason}")
 
 
 def _print(checks: Sequence[Check]) -> None:
     wide = max((len(check.subject) for check in checks), default=0)
-    lines = [one_line(f"{'ok' if check.good else 'NO'}  {check.subject:{wide}}  {check.text}") for check in checks]
+    lines = [one_line(f"{check.mark}  {check.subject:{wide}}  {check.text}") for check in checks]
     write("".join(f"{line}\n" for line in lines), None)

@@ -49,7 +49,10 @@ def take(options: Options) -> int:
     said.note(_summary(snapshot, missed, "standard output" if output == STDOUT else str(output), size))
     if refusal:
         raise refusal
-    incomplete = bool(snapshot.errors) or any(entry.status is not Status.COMPLETE for entry in snapshot.coverage.values())
+    unread = any(not error.optional for error in snapshot.errors)
+    incomplete = unread or any(
+        entry.status is not Status.COMPLETE for kind, entry in snapshot.coverage.items() if not kind.optional
+    )
     return int(Exit.INCOMPLETE if options.strict and incomplete else Exit.CLEAN)
 
 
@@ -90,6 +93,7 @@ def _missed(snapshot: Snapshot, source: Source, *, judged: bool) -> dict[Kind, C
     return {
         kind: entry
         for kind, entry in snapshot.coverage.items()
+        if not kind.optional
         if entry.not_had or (whole and entry.status is Status.NOT_COLLECTED and not (kind is Kind.EVENT and source.no_events))
     }
 
@@ -100,6 +104,8 @@ def _summary(snapshot: Snapshot, missed: Container[Kind], name: str, size: int) 
     objects, kinds = sum(counts), len(counts)
     parts = [f"wrote {name}: {objects:,} object{'s' * (objects != 1)} of {kinds} kind{'s' * (kinds != 1)}, {_size(size)}"]
     lacking = {kind: entry for kind, entry in snapshot.coverage.items() if entry.status is not Status.COMPLETE}
+    optional = [str(kind) for kind in lacking if kind.optional]
+    lacking = {kind: entry for kind, entry in lacking.items() if not kind.optional}
     named = {
         kind: f"{kind} ({entry.status if kind in missed else entry.reason or entry.status})" for kind, entry in lacking.items()
     }
@@ -107,6 +113,8 @@ def _summary(snapshot: Snapshot, missed: Container[Kind], name: str, size: int) 
         entries = [named[kind] for kind, entry in lacking.items() if (entry.status is Status.PARTIAL or entry.count > 0) is partly]
         if entries:
             parts.append(f"{words}: {', '.join(entries)}")
+    if optional:
+        parts.append(f"optional kinds not read, or not wholly: {', '.join(optional)}")
     return "; ".join(parts)
 
 

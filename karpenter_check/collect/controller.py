@@ -4,9 +4,18 @@ from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
+from karpenter_check.snapshot import Kind
 from karpenter_check.snapshot.version import Version, image_version
 from karpenter_check.snapshot.workload import Deployment, DeploymentContainer, EnvVar
 
+LABEL = ("app.kubernetes.io/name", "karpenter")
+"""What Karpenter's charts label the controller's Deployment with."""
+LEASE = "karpenter-leader-election"
+"""Of the leader, by default (pkg/operator/options/options.go: LeaderElectionName, 1.13)."""
+NAMESPACE = "kube-system"
+"""Where Karpenter's documentation installs it."""
+DEFINITIONS = ("nodepools.karpenter.sh", "nodeclaims.karpenter.sh")
+"""The CustomResourceDefinitions of Karpenter itself; each provider's node classes have their own."""
 CLUSTER_NAME = "CLUSTER_NAME"
 SETTINGS = frozenset(
     {CLUSTER_NAME, "FEATURE_GATES", "BATCH_MAX_DURATION", "BATCH_IDLE_DURATION", "PREFERENCE_POLICY", "MIN_VALUES_POLICY"}
@@ -19,7 +28,21 @@ PRESENCES = frozenset({"INTERRUPTION_QUEUE"})
 
 def is_controller(deployment: Deployment) -> bool:
     """Whether a Deployment is labelled as Karpenter's charts label the controller's."""
-    return deployment.metadata.labels.get("app.kubernetes.io/name") == "karpenter"
+    key, value = LABEL
+    return deployment.metadata.labels.get(key) == value
+
+
+def namespaces(deployments: Iterable[Deployment]) -> list[str]:
+    """Where the controller runs, of several each, in the order of their names."""
+    return sorted({deployment.metadata.namespace for deployment in deployments if is_controller(deployment)})
+
+
+def is_of_others(kind: Kind, name: str) -> bool:
+    """Whether an object of that name is none of Karpenter's, of kinds of which nothing else is kept."""
+    if kind is Kind.LEASE:
+        return name != LEASE
+    plural, _, group = name.partition(".")
+    return kind is Kind.CUSTOMRESOURCEDEFINITION and group != "karpenter.sh" and not plural.endswith("nodeclasses")
 
 
 def without_environment(deployment: Deployment) -> Deployment:

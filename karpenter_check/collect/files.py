@@ -138,7 +138,7 @@ class _Reader:
             self.newest = time
 
     def coverage(self, *, complete: bool) -> dict[Kind, Coverage]:
-        """By design: listed kinds are complete, loose ones partial, and with `complete` everything was asked for.
+        """By design: listed kinds are complete, loose ones partial, and with `complete` everything but the optional kinds was asked for.
 
         What a snapshot file states is as it says, and in its order.
         """
@@ -147,7 +147,7 @@ class _Reader:
         for kind in dict.fromkeys((*stated, *Kind)):
             if kind in stated:
                 covered[kind] = self.gathering.coverage_of(kind, stated[kind].status, stated[kind].reason)
-            elif complete or kind in self.listed:
+            elif kind in self.listed or (complete and not kind.optional):
                 covered[kind] = self.gathering.coverage_of(kind)
             elif kind in self.loose:
                 covered[kind] = self.gathering.coverage_of(kind, Status.PARTIAL, LOOSE_MANIFESTS)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from karpenter_check.collect.controller import cluster_name, version_of, without_environment
+from karpenter_check.collect.controller import cluster_name, is_of_others, version_of, without_environment
 from karpenter_check.collect.decode import (
     ListMetadata,
     decode_items,
@@ -175,7 +175,7 @@ class Gathering:
         """Keep an object, unless it is there already: what comes twice is told as it came first."""
         metadata, objects = decoded.metadata, self.objects[kind]
         key = _key(kind, decoded, len(objects))
-        if key in objects:
+        if key in objects or is_of_others(kind, metadata.name):
             return
         try:
             kept = self._checked(kind, decoded)
@@ -261,6 +261,12 @@ class Gathering:
             deployments=deployments,
             statefulsets=kept(Kind.STATEFULSET),
             events=kept(Kind.EVENT),
+            persistentvolumeclaims=kept(Kind.PERSISTENTVOLUMECLAIM),
+            persistentvolumes=kept(Kind.PERSISTENTVOLUME),
+            storageclasses=kept(Kind.STORAGECLASS),
+            volumeattachments=kept(Kind.VOLUMEATTACHMENT),
+            leases=kept(Kind.LEASE),
+            customresourcedefinitions=kept(Kind.CUSTOMRESOURCEDEFINITION),
             coverage=coverage,
             errors=(*errors, *self.errors),
         )

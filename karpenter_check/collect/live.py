@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from karpenter_check.collect.api import Api
+from karpenter_check.collect.controller import DEFINITIONS, LEASE, NAMESPACE, namespaces
 from karpenter_check.collect.discovery import Served, discover, node_class_path
 from karpenter_check.collect.events import field_selectors
 from karpenter_check.collect.gathering import Gathering
 from karpenter_check.collect.lists import Lists, Progress
-from karpenter_check.collect.permission import rules
+from karpenter_check.collect.permission import Permission, rules
 from karpenter_check.collect.reading import Listing, Outcome
 from karpenter_check.collect.refusal import CannotScan
 from karpenter_check.collect.resources import RESOURCES
@@ -57,6 +58,8 @@ def read_all(
 ) -> dict[Kind, Coverage]:
     """Read every kind, NodePools wholly: they name the node classes, and where they are absent the rest is not asked for.
 
+    What of Karpenter's own is asked for by name is got, whatever `read` is.
+
     Raises CannotScan as `Lists.read` does.
     """
     coverage: dict[Kind, Coverage] = {}
@@ -70,6 +73,10 @@ def read_all(
             outcome = Status.NOT_COLLECTED, "--no-events"
         elif (path := served.path(resource)) is None:
             outcome = Status.ABSENT, served.absence(resource)
+        elif kind is Kind.LEASE:
+            outcome = _read_lease(path, lists)
+        elif kind is Kind.CUSTOMRESOURCEDEFINITION:
+            outcome = _read_definitions(path, lists)
         elif kind is Kind.EVENT:
             outcome = _read_events(path, served, lists, coverage[Kind.NODEPOOL], read)
         else:
@@ -94,12 +101,29 @@ def _read_events(path: str, served: Served, lists: Lists, nodepools: Coverage, r
 def nothing_listed(coverage: dict[Kind, Coverage], lists: Lists) -> str:
     """Why nothing can be judged where not one list was answered; empty where one was, or where Karpenter is not there."""
     nodepools = coverage[Kind.NODEPOOL]
-    if nodepools.status is Status.ABSENT or any(one.sufficient for one in coverage.values()):
+    if nodepools.status is Status.ABSENT or any(one.sufficient for kind, one in coverage.items() if not kind.optional):
         return ""
     if not lists.lacking:
         return f"nothing could be listed; of NodePools the server says: {nodepools.reason}"
     who = nodepools.reason.partition(" cannot ")[0] if " cannot " in nodepools.reason else "whoever asks"
     return f"nothing may be listed; a ClusterRole has to grant {rules(lists.lacking)} to {who}"
+
+
+def _read_lease(path: str, lists: Lists) -> Outcome:
+    """Get the lease of Karpenter's leader where its Deployment runs; where none is known, where Karpenter is usually installed."""
+    known = namespaces(lists.gathering.objects[Kind.DEPLOYMENT].values())
+    version, _, plural = path.rpartition("/")
+    outcomes = [lists.get(Kind.LEASE, f"{version}/namespaces/{namespace}/{plural}/{LEASE}") for namespace in known or [NAMESPACE]]
+    if not known and outcomes[0][0] is Status.COMPLETE and not lists.gathering.objects[Kind.LEASE]:
+        return Status.NOT_COLLECTED, f"no Deployment is labelled as Karpenter's, and {NAMESPACE} has no lease {LEASE}"
+    return _together(outcomes)
+
+
+def _read_definitions(path: str, lists: Lists) -> Outcome:
+    """Get Karpenter's own CustomResourceDefinitions, and those of the node classes that were asked for."""
+    listed = (Permission.to_list(asked) for asked in lists.read_at[Kind.NODECLASS])
+    names = (*DEFINITIONS, *(f"{node_class.resource}.{node_class.group}" for node_class in listed))
+    return _together([lists.get(Kind.CUSTOMRESOURCEDEFINITION, f"{path}/{name}") for name in names])
 
 
 def _read_node_classes(api: Api, served: Served, lists: Lists, nodepools: Coverage, read: Read) -> Outcome:

@@ -9,11 +9,15 @@ _LONGEST = 160
 
 
 class Permission(NamedTuple):
-    """The right to list one resource in the whole cluster."""
+    """The right to list one resource in the whole cluster, or to get one object."""
 
     group: str
     """Empty for the core group."""
     resource: str
+    name: str = ""
+    """Of the one object; empty for a list."""
+    namespace: str = ""
+    """Of the one object, where it has one."""
 
     @classmethod
     def to_list(cls, path: str) -> Self:
@@ -21,8 +25,19 @@ class Permission(NamedTuple):
         *group, _, resource = path.removeprefix("/apis/").removeprefix("/api/").split("/")
         return cls("".join(group), resource)
 
+    @classmethod
+    def to_get(cls, path: str) -> Self:
+        """What a GET of the one object at this path needs: `/apis/GROUP/VERSION/[namespaces/NAMESPACE/]RESOURCE/NAME`."""
+        above, name = path.rsplit("/", 1)
+        above, _, resource = above.rpartition("/")
+        above, _, namespace = above.partition("/namespaces/")
+        return cls(cls.to_list(f"{above}/{resource}").group, resource, name, namespace)
+
     def __str__(self) -> str:
-        return _rule(self.group, [self.resource])
+        if not self.name:
+            return _rule(self.group, [self.resource])
+        rule = f'{{apiGroups: ["{self.group}"], resources: [{self.resource}], resourceNames: [{self.name}], verbs: [get]}}'
+        return f"{rule} by a Role in {self.namespace}" if self.namespace else rule
 
     def refusal(self, answer: Answer) -> str:
         """The server's words, without those that name the resource again, and cut: some authorizers add a page."""

@@ -6,7 +6,10 @@ from karpenter_check.collect.api import Api
 from karpenter_check.collect.discovery import discover
 from karpenter_check.collect.lists import Lists
 from karpenter_check.collect.live import nothing_listed, read_all
+from karpenter_check.collect.resources import RESOURCES
 from karpenter_check.snapshot import Kind, Status
+
+_BY_NAME = tuple(f"{RESOURCES[kind].group}/" for kind in (Kind.LEASE, Kind.CUSTOMRESOURCEDEFINITION))
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,7 @@ class Look:
     kind: Kind
     status: Status
     served: tuple[str, ...] = ()
-    """Where it was asked for: group, version and resource, such as `karpenter.sh/v1 nodepools`."""
+    """Where it was asked for: group, version and resource, such as `karpenter.sh/v1 nodepools`; of one object with its place and name."""
     reason: str = ""
     """Why it cannot be listed, with the RBAC rule that is missing."""
 
@@ -54,5 +57,9 @@ def preflight(api: Api, *, events: bool = True) -> Preflight:
 
 def _where(path: str) -> str:
     """`karpenter.sh/v1 nodepools` of `/apis/karpenter.sh/v1/nodepools`, `v1 pods` of `/api/v1/pods`."""
-    version, _, resource = path.removeprefix("/apis/").removeprefix("/api/").rpartition("/")
+    shown = path.removeprefix("/apis/").removeprefix("/api/")
+    if shown.startswith(_BY_NAME):
+        group, version, *place = shown.split("/")
+        return f"{group}/{version} {'/'.join(place)}"
+    version, _, resource = shown.rpartition("/")
     return f"{version} {resource}"

@@ -17,7 +17,7 @@ _SCHEDULED = re.compile(r"(?P<before>.+)-(?P<minutes>(?:2[6-9]|3[0-9])[0-9]{6})"
 _NUMBERED = re.compile(r"(?P<before>.+)-(?P<ordinal>[0-9]{1,5})")
 _WORDS = (
     "nodepool", "node", "nodeclaim", "nodeclass", "ns", "daemonset", "deployment", "statefulset", "cronjob", "job", "replicaset",
-    "pod", "pdb", "owner", "cluster", "priority", "scheduler", "manager", "claim", "container", "resource",
+    "pod", "pdb", "owner", "cluster", "priority", "scheduler", "manager", "claim", "volume", "storageclass", "container", "resource",
     "domain", "key", "zone", "value", "url", "reference", "image", "file", "word", "name",
 )  # fmt: skip
 """What a pseudonym begins with; of a name that several kinds of object have, the first."""

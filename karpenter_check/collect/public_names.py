@@ -13,9 +13,12 @@ NAMES = frozenset({
     "antrea-agent", "azure-cns", "azure-cni", "azure-ip-masq-agent", "cloud-node-manager", "csi-azuredisk-node", "csi-azurefile-node",
     "kube-ovn-cni", "ovnkube-node", "csi-node", "csi-nodeplugin", "csi-driver-node", "pdcsi-node", "csi-rbdplugin", "csi-cephfsplugin",
     "longhorn-csi-plugin", "longhorn-manager", "metrics-server", "aws-load-balancer-controller", "nvidia-device-plugin-daemonset",
-    "system-node-critical", "system-cluster-critical",
+    "system-node-critical", "system-cluster-critical", "karpenter-leader-election", "nodepools.karpenter.sh", "nodeclaims.karpenter.sh",
+    "provisioners.karpenter.sh", "machines.karpenter.sh", "nodeoverlays.karpenter.sh", "ec2nodeclasses.karpenter.k8s.aws",
+    "nodeclasses.eks.amazonaws.com", "aksnodeclasses.karpenter.azure.com", "gcenodeclasses.karpenter.k8s.gcp", "kwoknodeclasses.karpenter.kwok.sh",
+    "gp2", "gp3", "managed-csi", "managed-csi-premium", "standard-rwo", "premium-rwo",
 })  # fmt: skip
-"""Namespaces, workloads and priority classes of Kubernetes, of clouds and of well-known software."""
+"""Namespaces, workloads, priority classes, storage classes and CustomResourceDefinitions of Kubernetes, of clouds and of well-known software."""
 
 TELLING_END = re.compile(
     r"(?:^|-)(?P<plain>aws-node|cilium|cilium-agent|cilium-envoy|calico-node|canal|kube-flannel|flannel|weave-net|kube-router|antrea-agent"
@@ -34,9 +37,9 @@ _DOMAINS = frozenset({
     "cluster-autoscaler.kubernetes.io", "service.kubernetes.io", "pod-security.kubernetes.io", "feature.node.kubernetes.io",
     "scheduling.k8s.io", "policy.k8s.io", "resource.k8s.io", "metrics.k8s.io", "readiness.k8s.io", "apps.openshift.io",
     "karpenter.sh", "compatibility.karpenter.sh", "karpenter.k8s.aws", "compute.k8s.aws", "topology.k8s.aws", "topology.ebs.csi.aws.com",
-    "ebs.csi.aws.com", "efs.csi.aws.com", "fsx.csi.aws.com", "s3.csi.aws.com", "cni.istio.io", "elbv2.k8s.aws", "vpc.amazonaws.com", "eks.amazonaws.com", "aws.amazon.com",
+    "ebs.csi.aws.com", "efs.csi.aws.com", "fsx.csi.aws.com", "s3.csi.aws.com", "cni.istio.io", "ebs.csi.eks.amazonaws.com", "elbv2.k8s.aws", "vpc.amazonaws.com", "eks.amazonaws.com", "aws.amazon.com",
     "karpenter.kwok.sh", "kwok.x-k8s.io", "cluster.x-k8s.io", "karpenter.azure.com", "kubernetes.azure.com", "topology.disk.csi.azure.com",
-    "disk.csi.azure.com", "cloud.google.com", "gke.io", "topology.gke.io", "karpenter.k8s.gcp", "nvidia.com", "amd.com", "intel.com",
+    "disk.csi.azure.com", "file.csi.azure.com", "pd.csi.storage.gke.io", "cloud.google.com", "gke.io", "topology.gke.io", "karpenter.k8s.gcp", "nvidia.com", "amd.com", "intel.com",
     "gpu.intel.com", "habana.ai", "node.cilium.io", "cilium.io", "projectcalico.org", "keda.sh", "apps.kruise.io", "argoproj.io", "helm.sh",
     "kustomize.toolkit.fluxcd.io", "helm.toolkit.fluxcd.io", "cert-manager.io", "batch.volcano.sh", "kubeflow.org", "ray.io",
     "sparkoperator.k8s.io", "eks-node-viewer", "eksctl.io", "alpha.eksctl.io",
@@ -111,6 +114,11 @@ def has_open_values(key: str) -> bool:
 def is_public_resource(name: str) -> bool:
     """Whether a resource is Kubernetes' own or a known vendor's."""
     return name in RESOURCES or name.startswith(("hugepages-", "attachable-volumes-")) or ("/" in name and is_public_key(name))
+
+
+def is_public_driver(name: str) -> bool:
+    """Whether what makes or attaches volumes is Kubernetes' own or a known vendor's."""
+    return is_public_group(name) or name.startswith("kubernetes.io/")
 
 
 def is_public_manager(manager: str) -> bool:

@@ -26,11 +26,12 @@ Outcome: TypeAlias = tuple[Status, str]
 
 
 class Listing(NamedTuple):
-    """What to list: all objects of a resource in the whole cluster, or those that a field selector matches."""
+    """What to list: all objects of a resource in the whole cluster, or those that the selectors match."""
 
     kind: Kind
     path: str
     field_selector: str = ""
+    label_selector: str = ""
 
 
 class _DamagedPage(Exception):
@@ -94,8 +95,8 @@ class Reading:
         return _METADATA_ONLY if RESOURCES[self._listing.kind].metadata_only else JSON
 
     def _query(self, limit: int) -> Mapping[str, str]:
-        selector = {"fieldSelector": self._listing.field_selector} if self._listing.field_selector else {}
-        return {"limit": str(limit), **selector}
+        selectors = {"fieldSelector": self._listing.field_selector, "labelSelector": self._listing.label_selector}
+        return {"limit": str(limit), **{name: selector for name, selector in selectors.items() if selector}}
 
     def _from(self, token: str, limit: int) -> Outcome:
         """Read from a token on. Raises _DamagedPage."""

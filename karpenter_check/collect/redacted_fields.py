@@ -8,17 +8,18 @@ from karpenter_check.collect import public_names
 from karpenter_check.collect import redacted_labels as label
 from karpenter_check.collect import redacted_values as what
 from karpenter_check.collect.redacted_values import Decision
-from karpenter_check.snapshot import event, metadata, node, nodepool, pod_object, selector, workload
+from karpenter_check.snapshot import event, installation, metadata, node, nodepool, pod_object, selector, storage, workload
 
 _REQUIREMENT: Mapping[str, Decision] = {"key": label.key_of, "operator": what.keyword, "values": label.values_of}
 _COMPONENT = what.unless_public(lambda text: text in public_names.COMPONENTS, "scheduler")
+_DRIVER = what.unless_public(public_names.is_public_driver, "domain")
 
 DECISIONS: Mapping[type[msgspec.Struct], Mapping[str, Decision]] = {
     metadata.Metadata: {"name": what.own_name, "namespace": what.name_of("ns"), "uid": what.uid_of, "labels": label.labels_of, "finalizers": what.keywords},
     node.NodeMetadata: {"name": what.own_name, "namespace": what.name_of("ns"), "uid": what.uid_of, "labels": label.labels_of, "finalizers": what.keywords},
     metadata.Annotations: {
         "do_not_disrupt": what.setting, "nodepool_hash": what.setting, "min_values_relaxed": what.setting, "nodepool_hash_version": what.setting,
-        "termination_timestamp": what.time, "pod_deletion_cost": what.setting,
+        "termination_timestamp": what.time, "pod_deletion_cost": what.setting, "selected_node": what.name_of("node"), "generator_version": what.version,
         "ignore": what.message, "ignore_reason": what.message, "ignore_until": what.time,
     },
     metadata.OwnerReference: {"kind": what.kind_of_group, "name": what.name_by_kind, "uid": what.uid_of, "api_version": what.api_version},
@@ -71,6 +72,20 @@ DECISIONS: Mapping[type[msgspec.Struct], Mapping[str, Decision]] = {
     workload.PodDisruptionBudgetSpec: {
         "unhealthy_pod_eviction_policy": what.keyword, "min_available": what.setting_or_number, "max_unavailable": what.setting_or_number,
     },
+    storage.PersistentVolumeClaimSpec: {"volume_name": what.name_of("volume"), "storage_class_name": what.name_if_set("storageclass"), "access_modes": what.keywords},
+    storage.PersistentVolumeClaimStatus: {"phase": what.keyword},
+    storage.ClaimReference: {"namespace": what.name_of("ns"), "name": what.name_of("claim"), "uid": what.uid_of},
+    storage.CSIPersistentVolumeSource: {"driver": _DRIVER},
+    storage.PersistentVolumeSpec: {"storage_class_name": what.name_of("storageclass")},
+    storage.PersistentVolumeStatus: {"phase": what.keyword},
+    storage.TopologySelectorLabelRequirement: {"key": label.key_of, "values": label.values_of},
+    storage.StorageClass: {"provisioner": _DRIVER, "volume_binding_mode": what.keyword},
+    storage.VolumeError: {"message": what.message},
+    storage.VolumeAttachmentSource: {"persistent_volume_name": what.name_of("volume")},
+    storage.VolumeAttachmentSpec: {"attacher": _DRIVER, "node_name": what.name_of("node")},
+    installation.LeaseSpec: {"holder_identity": what.holder},
+    installation.CustomResourceDefinitionVersion: {"name": what.version},
+    installation.CustomResourceDefinitionStatus: {"stored_versions": what.versions},
     selector.LabelSelector: {"match_labels": label.labels_of},
     selector.LabelSelectorRequirement: _REQUIREMENT,
 }  # fmt: skip

@@ -42,7 +42,7 @@ def labels_of(names: Names, _owner: Any, labels: Mapping[str, str], _kind: str) 
 
 def values_of(names: Names, owner: Any, values: tuple[str, ...], _kind: str) -> tuple[str, ...]:
     """Values that are asked of the label beside them."""
-    if owner.operator in _COMPARING:
+    if getattr(owner, "operator", "") in _COMPARING:  # those of a StorageClass have none
         names.compare(owner.key)
     return tuple(_value(names, owner.key, value) for value in values)
 

@@ -59,12 +59,13 @@ Decision: TypeAlias = Callable[[Names, Any, Any, str], Any]
 _OF_KIND = {
     "Node": "node", "NodePool": "nodepool", "NodeClaim": "nodeclaim", "DaemonSet": "daemonset", "Deployment": "deployment",
     "StatefulSet": "statefulset", "ReplicaSet": "replicaset", "Pod": "pod", "PodDisruptionBudget": "pdb", "Job": "job",
-    "CronJob": "cronjob", "Namespace": "ns",
+    "CronJob": "cronjob", "Namespace": "ns", "PersistentVolumeClaim": "claim", "PersistentVolume": "volume", "StorageClass": "storageclass",
 }  # fmt: skip
 _SETTING = re.compile(
     r"|(?i:true|false|yes|no|on|off|none)|Never|[0-9]+[dw]|v?[0-9]+|[0-9]+%|(?:[0-9]+(?:\.[0-9]+)?(?:h|m|s|ms|us|µs|ns))+"
 )
 _TIME = re.compile(r"|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:Z|[-+][0-9]{2}:[0-9]{2})")
+_VERSION = re.compile(r"|v?[0-9]{1,4}(?:\.[0-9]{1,4}){0,2}(?:-?(?:alpha|beta|rc)\.?[0-9]{1,3})?")
 _CRON = re.compile(r"|@[a-z]+|(?:[-0-9*/,?#LW]|MON|TUE|WED|THU|FRI|SAT|SUN|[A-Z][A-Za-z]{2}|[a-z]{3}| )+")
 _EVENT_NAME = re.compile(r"(?P<object>.+)\.(?P<number>[0-9a-f]{8,20})")
 _IMAGE_ALIAS = re.compile(r"|(?:al2|al2023|bottlerocket|windows20[0-9]{2})@(?:latest|v?[0-9]+(?:\.[0-9]+)*)")
@@ -119,6 +120,22 @@ def time(names: Names, _owner: Any, value: str, _kind: str) -> str:
     return value if _TIME.fullmatch(value) else names.value(value, "value")
 
 
+def version(names: Names, _owner: Any, value: str, _kind: str) -> str:
+    """A version of an API or a program."""
+    return value if _VERSION.fullmatch(value) else names.value(value, "value")
+
+
+def versions(names: Names, owner: Any, values: tuple[str, ...], kind: str) -> tuple[str, ...]:
+    """Several versions."""
+    return tuple(version(names, owner, value, kind) for value in values)
+
+
+def holder(names: Names, _owner: Any, value: str, _kind: str) -> str:
+    """Who holds a lease: a pod, `_` and a UUID that tells its runs apart."""
+    pod, joint, run = value.rpartition("_")
+    return f"{names.name(pod, 'pod')}_{names.uid(run)}" if joint else names.name(value, "pod")
+
+
 def schedule(names: Names, _owner: Any, value: str, _kind: str) -> str:
     """A cron expression."""
     return value if _CRON.fullmatch(value) else names.value(value, "value")
@@ -129,6 +146,15 @@ def name_of(word: str) -> Decision:
 
     def decide(names: Names, _owner: Any, value: str, _kind: str) -> str:
         return names.name(value, word)
+
+    return decide
+
+
+def name_if_set(word: str) -> Decision:
+    """A name of an object of one kind, where there is one."""
+
+    def decide(names: Names, _owner: Any, value: str | None, _kind: str) -> str | None:
+        return value and names.name(value, word)
 
     return decide
 

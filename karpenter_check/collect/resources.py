@@ -6,8 +6,10 @@ import msgspec
 
 from karpenter_check.snapshot import DaemonSet, Kind, Node, NodeClaim, NodePool
 from karpenter_check.snapshot.event import Event
+from karpenter_check.snapshot.installation import CustomResourceDefinition, Lease
 from karpenter_check.snapshot.nodepool import NodeClass
 from karpenter_check.snapshot.pod_object import PodObject
+from karpenter_check.snapshot.storage import PersistentVolume, PersistentVolumeClaim, StorageClass, VolumeAttachment
 from karpenter_check.snapshot.workload import Deployment, PodDisruptionBudget, ReplicaSet, StatefulSet
 
 
@@ -45,9 +47,19 @@ RESOURCES = {
         Resource(Kind.STATEFULSET, "apps", ("v1",), "statefulsets", StatefulSet),
         Resource(Kind.PODDISRUPTIONBUDGET, "policy", ("v1",), "poddisruptionbudgets", PodDisruptionBudget),
         Resource(Kind.EVENT, "", ("v1",), "events", Event),
+        Resource(Kind.STORAGECLASS, "storage.k8s.io", ("v1",), "storageclasses", StorageClass),
+        Resource(Kind.PERSISTENTVOLUME, "", ("v1",), "persistentvolumes", PersistentVolume),
+        Resource(Kind.PERSISTENTVOLUMECLAIM, "", ("v1",), "persistentvolumeclaims", PersistentVolumeClaim),
+        Resource(Kind.VOLUMEATTACHMENT, "storage.k8s.io", ("v1",), "volumeattachments", VolumeAttachment),
+        Resource(Kind.LEASE, "coordination.k8s.io", ("v1",), "leases", Lease),
+        Resource(
+            Kind.CUSTOMRESOURCEDEFINITION, "apiextensions.k8s.io", ("v1",), "customresourcedefinitions", CustomResourceDefinition
+        ),
     )
 }
-"""In the order of collection: what changes fastest last, so that references mostly point backwards."""
+"""In the order of collection: what changes fastest last, so that references mostly point backwards, and then the optional kinds.
+
+Leases and CustomResourceDefinitions are not listed: those of Karpenter are asked for by name."""
 
 _BY_NAME = {str(kind): resource for kind, resource in RESOURCES.items() if kind is not Kind.NODECLASS}
 

@@ -1,10 +1,13 @@
 """The last words of a report: how much was found, and what was not checked."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from karpenter_check.finding import Severity
 from karpenter_check.scan import Outcome, Report
-from karpenter_check.snapshot import Status
+from karpenter_check.snapshot import Coverage, Kind, Status
+
+_SHORT = 80
+"""Characters of a reason that is worth its place."""
 
 
 def counts(report: Report) -> dict[Severity, int]:
@@ -19,9 +22,11 @@ def not_checked(report: Report) -> Iterator[tuple[str, str]]:
         for kind in run.missing:
             without.setdefault(kind, []).append(run.rule.slug)
     for kind, coverage in report.snapshot.coverage.items():
-        if coverage.status is not Status.COMPLETE:
-            rules = without.get(kind)
-            yield str(kind), str(coverage) + (f"; so not judged: {', '.join(rules)}" if rules else "")
+        if coverage.status is not Status.COMPLETE and not kind.optional:
+            yield str(kind), str(coverage) + _so_not_judged(without.get(kind, ()))
+    if unread := dict(_optional_gaps(report)):
+        rules = sorted({rule for kind in unread for rule in without.get(kind, ())})
+        yield "optional kinds not read", "; ".join(_joined(unread)) + _so_not_judged(rules)
     for run in report.runs:
         if run.outcome in {Outcome.SKIPPED, Outcome.ERROR} and not run.missing:
             yield run.rule.slug, f"{'crashed: ' if run.outcome is Outcome.ERROR else ''}{run.reason}"
@@ -30,6 +35,25 @@ def not_checked(report: Report) -> Iterator[tuple[str, str]]:
             f"{error.kind} {error.name}".strip() or error.source,
             f"{error.message} ({error.source})" if error.source else error.message,
         )
+
+
+def _optional_gaps(report: Report) -> Iterator[tuple[Kind, Coverage]]:
+    for kind, coverage in report.snapshot.coverage.items():
+        if kind.optional and coverage.status is not Status.COMPLETE:
+            yield kind, coverage
+
+
+def _joined(gaps: Mapping[Kind, Coverage]) -> Iterator[str]:
+    """The kinds of one status in a few words: why stands beside it if it is the same for all, and short; else the JSON has it."""
+    for status in dict.fromkeys(coverage.status for coverage in gaps.values()):
+        kinds = [kind for kind, coverage in gaps.items() if coverage.status is status]
+        reasons = {gaps[kind].reason for kind in kinds}
+        shown = f"{status} ({reason})" if len(reasons) == 1 and 0 < len(reason := min(reasons)) <= _SHORT else str(status)
+        yield f"{', '.join(kinds)}: {shown}"
+
+
+def _so_not_judged(rules: Sequence[str]) -> str:
+    return f"; so not judged: {', '.join(rules)}" if rules else ""
 
 
 def complaints(report: Report) -> Iterator[str]:
@@ -48,7 +72,9 @@ def last_line(report: Report) -> str:
     if report.nothing_checked:
         found = "nothing was checked"
     rules = f"{len(report.runs) - left_out} of {len(report.runs)} rules checked"
-    incomplete = sum(coverage.status is not Status.COMPLETE for coverage in report.snapshot.coverage.values())
+    incomplete = sum(
+        coverage.status is not Status.COMPLETE for kind, coverage in report.snapshot.coverage.items() if not kind.optional
+    )
     parts = [found, rules]
     if report.suppressed:
         parts.append(f"{len(report.suppressed)} suppressed")

@@ -4,6 +4,8 @@ from enum import StrEnum
 
 import msgspec
 
+from karpenter_check.snapshot.kind import Kind
+
 
 class Status(StrEnum):
     """How much of a kind a snapshot holds."""
@@ -48,6 +50,11 @@ class CollectionError(msgspec.Struct, frozen=True, omit_defaults=True):
     message: str
     kind: str = ""
     name: str = ""
+
+    @property
+    def optional(self) -> bool:
+        """Whether it is of a kind that need not be read."""
+        return self.kind in set(Kind) and Kind(self.kind).optional
 
     def __str__(self) -> str:
         return ": ".join(part for part in (self.source, f"{self.kind} {self.name}".strip(), self.message) if part)

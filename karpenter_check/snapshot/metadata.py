@@ -38,6 +38,10 @@ class Annotations(Part, frozen=True):
     """Rules whose findings about this object somebody leaves be, with commas between them."""
     ignore_reason: str = msgspec.field(name="karpenter-check/ignore-reason", default="")
     ignore_until: str = msgspec.field(name="karpenter-check/ignore-until", default="")
+    selected_node: str = msgspec.field(name="volume.kubernetes.io/selected-node", default="")
+    """The node for which kube-scheduler has a volume made for a claim."""
+    generator_version: str = msgspec.field(name="controller-gen.kubebuilder.io/version", default="")
+    """What made a CustomResourceDefinition, of which Karpenter's say no other version."""
 
 
 class OwnerReference(Part, frozen=True):

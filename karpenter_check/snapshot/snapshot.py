@@ -9,6 +9,7 @@ from typing import Any
 
 from karpenter_check.snapshot.coverage import CollectionError, Coverage, Status
 from karpenter_check.snapshot.event import Event
+from karpenter_check.snapshot.installation import CustomResourceDefinition, Lease
 from karpenter_check.snapshot.kind import Kind
 from karpenter_check.snapshot.metadata import Ref
 from karpenter_check.snapshot.node import Node
@@ -16,6 +17,7 @@ from karpenter_check.snapshot.nodepool import NodeClaim, NodeClass, NodePool
 from karpenter_check.snapshot.owners import controller_by_pod_name, owner_of
 from karpenter_check.snapshot.pod import Pod, PodShape
 from karpenter_check.snapshot.pod_index import ControlledPods, PodIndex, index_of
+from karpenter_check.snapshot.storage import PersistentVolume, PersistentVolumeClaim, StorageClass, VolumeAttachment
 from karpenter_check.snapshot.version import Version
 from karpenter_check.snapshot.workload import DaemonSet, Deployment, PodDisruptionBudget, ReplicaSet, StatefulSet
 
@@ -53,6 +55,14 @@ class Snapshot:
     deployments: tuple[Deployment, ...] = ()
     statefulsets: tuple[StatefulSet, ...] = ()
     events: tuple[Event, ...] = ()
+    persistentvolumeclaims: tuple[PersistentVolumeClaim, ...] = ()
+    persistentvolumes: tuple[PersistentVolume, ...] = ()
+    storageclasses: tuple[StorageClass, ...] = ()
+    volumeattachments: tuple[VolumeAttachment, ...] = ()
+    leases: tuple[Lease, ...] = ()
+    """Those of Karpenter's leader."""
+    customresourcedefinitions: tuple[CustomResourceDefinition, ...] = ()
+    """Those of Karpenter and of the node classes of its providers."""
     coverage: Mapping[Kind, Coverage] = field(default_factory=dict)
     errors: tuple[CollectionError, ...] = ()
 
@@ -90,6 +100,29 @@ class Snapshot:
         reference = nodepool.spec.template.spec.node_class_ref
         seen = self.covered(Kind.NODECLASS).sufficient
         return self._nodeclasses.get((reference.api_group, reference.kind, reference.name)) if seen else None
+
+    @cached_property
+    def persistentvolumeclaims_by_name(self) -> Mapping[tuple[str, str], PersistentVolumeClaim]:
+        """PersistentVolumeClaims by namespace and name."""
+        return {(entry.metadata.namespace, entry.metadata.name): entry for entry in self.persistentvolumeclaims}
+
+    @cached_property
+    def persistentvolumes_by_name(self) -> Mapping[str, PersistentVolume]:
+        """PersistentVolumes by name."""
+        return {entry.metadata.name: entry for entry in self.persistentvolumes}
+
+    @cached_property
+    def storageclasses_by_name(self) -> Mapping[str, StorageClass]:
+        """StorageClasses by name."""
+        return {entry.metadata.name: entry for entry in self.storageclasses}
+
+    @cached_property
+    def volumeattachments_of_node(self) -> Mapping[str, tuple[VolumeAttachment, ...]]:
+        """The VolumeAttachments of each node, by node name."""
+        grouped: dict[str, list[VolumeAttachment]] = defaultdict(list)
+        for entry in self.volumeattachments:
+            grouped[entry.spec.node_name].append(entry)
+        return {name: tuple(entries) for name, entries in grouped.items()}
 
     @cached_property
     def nodes_by_name(self) -> Mapping[str, Node]:

@@ -22,13 +22,18 @@ import msgspec
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 
-_CLUSTER_SCOPED = {"nodes", "nodepools", "nodeclaims", "kwoknodeclasses"}
+_CLUSTER_SCOPED = {
+    "nodes", "nodepools", "nodeclaims", "kwoknodeclasses", "storageclasses", "persistentvolumes", "volumeattachments",
+}  # fmt: skip
 _SHORT_NAMES = {
     "daemonsets": ["ds"],
     "replicasets": ["rs"],
     "deployments": ["deploy"],
     "statefulsets": ["sts"],
     "poddisruptionbudgets": ["pdb"],
+    "storageclasses": ["sc"],
+    "persistentvolumes": ["pv"],
+    "persistentvolumeclaims": ["pvc"],
 }
 DISCOVERY = {"/apis": "apis", "/version": "version", "/apis/karpenter.sh/v1": "karpenter.sh.v1"}
 LISTS = {
@@ -43,7 +48,25 @@ LISTS = {
     "/apis/apps/v1/statefulsets": "statefulsets",
     "/apis/policy/v1/poddisruptionbudgets": "poddisruptionbudgets",
     "/api/v1/events": "events",
+    "/apis/storage.k8s.io/v1/storageclasses": "storageclasses",
+    "/api/v1/persistentvolumes": "persistentvolumes",
+    "/api/v1/persistentvolumeclaims": "persistentvolumeclaims",
+    "/apis/storage.k8s.io/v1/volumeattachments": "volumeattachments",
 }
+OBJECTS = {
+    "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/karpenter-leader-election": "karpenter-leader-election",
+    "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/nodepools.karpenter.sh": "nodepools.karpenter.sh",
+    "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/nodeclaims.karpenter.sh": "nodeclaims.karpenter.sh",
+    "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/kwoknodeclasses.karpenter.kwok.sh": "kwoknodeclasses.karpenter.kwok.sh",
+}
+"""What is asked for by name; what a recording has not is not found."""
+_KINDS = {
+    "storageclasses": ("StorageClass", "storage.k8s.io/v1"),
+    "persistentvolumes": ("PersistentVolume", "v1"),
+    "persistentvolumeclaims": ("PersistentVolumeClaim", "v1"),
+    "volumeattachments": ("VolumeAttachment", "storage.k8s.io/v1"),
+}
+"""Kinds that older recordings lack: their clusters had no volumes."""
 _CORE_VERSIONS = b'{"kind":"APIVersions","apiVersion":"v1","versions":["v1"]}'
 
 
@@ -120,7 +143,11 @@ class _Named(msgspec.Struct):
 
 @cache
 def read(recording: str, name: str) -> bytes:
-    """One recorded answer, unpacked."""
+    """One recorded answer, unpacked. Raises FileNotFoundError."""
+    path = RECORDINGS / recording / f"{name}.json.gz"
+    if name in _KINDS and not path.exists():
+        kind, api_version = _KINDS[name]
+        return msgspec.json.encode(List(f"{kind}List", api_version, {"resourceVersion": "1"}, []))
     return gzip.decompress((RECORDINGS / recording / f"{name}.json.gz").read_bytes())
 
 
@@ -294,6 +321,11 @@ class Replay:
             named = group_version[1] or group_version[2]
             if named == "v1" or f'"{named}"'.encode() in read(self._recording, "apis"):
                 return Reply(200, _resources(named))
+        if request.path in OBJECTS:
+            try:
+                return Reply(200, read(self._recording, OBJECTS[request.path]))
+            except FileNotFoundError:
+                return an_error("404-group-version")
         return self._page(request) if request.path in LISTS else an_error("404-group-version")
 
     def _page(self, request: Request) -> Reply:

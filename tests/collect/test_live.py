@@ -10,6 +10,7 @@ from karpenter_check.collect.access import connect
 from karpenter_check.collect.files import read_files
 from karpenter_check.collect.live import collect_live
 from karpenter_check.collect.refusal import CannotScan
+from karpenter_check.collect.resources import RESOURCES
 from karpenter_check.rules import every_rule
 from karpenter_check.scan import scan
 from karpenter_check.snapshot import Coverage, Kind, Snapshot, Status, Version
@@ -47,13 +48,35 @@ def plain(snapshot: Snapshot) -> dict[str, Any]:
     return values | {name: msgspec.to_builtins(value) for name, value in shapes.items()}
 
 
+NO_LEASE = Coverage(
+    Status.NOT_COLLECTED, 0, "no Deployment is labelled as Karpenter's, and kube-system has no lease karpenter-leader-election"
+)
+"""The recorded Karpenter runs outside of its cluster."""
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/karpenter-leader-election"
+
+
+def without(*names: str) -> Coverage:
+    """That CustomResourceDefinitions were asked for that are not there."""
+    return Coverage(Status.COMPLETE, 0, "; ".join(f"there is no {DEFINITIONS}/{name}" for name in names))
+
+
 def from_files(recording: str) -> Snapshot:
     """The recording as kubectl would have printed it, with those of its events that a live scan asks for."""
     snapshot = read_files([RECORDINGS / recording], at=taken_at(recording)).snapshot
     of_karpenter = [event for event in snapshot.events if by_karpenter(event)]
     of_others = [event for reason in ("Preempted", "FailedCreatePodSandBox") for event in snapshot.events_by_reason.get(reason, ())]
     events = (*of_karpenter, *of_others)
-    coverage = {**snapshot.coverage, Kind.EVENT: Coverage(Status.COMPLETE, len(events))}
+    volumes = (Kind.STORAGECLASS, Kind.PERSISTENTVOLUME, Kind.PERSISTENTVOLUMECLAIM, Kind.VOLUMEATTACHMENT)
+    coverage = {
+        **snapshot.coverage,
+        **dict.fromkeys(volumes, Coverage(Status.COMPLETE)),
+        Kind.EVENT: Coverage(Status.COMPLETE, len(events)),
+        Kind.LEASE: NO_LEASE,
+        Kind.CUSTOMRESOURCEDEFINITION: without(
+            "nodepools.karpenter.sh", "nodeclaims.karpenter.sh", "kwoknodeclasses.karpenter.kwok.sh"
+        ),
+    }
     return replace(snapshot, cluster="recorded", events=events, coverage=coverage)
 
 
@@ -107,6 +130,14 @@ def test_each_kind_is_listed_once_for_the_whole_cluster_and_only_with_get(health
         "GET /api/v1/events",
         "GET /api/v1/events",
         "GET /api/v1/events",
+        "GET /apis/storage.k8s.io/v1/storageclasses",
+        "GET /api/v1/persistentvolumes",
+        "GET /api/v1/persistentvolumeclaims",
+        "GET /apis/storage.k8s.io/v1/volumeattachments",
+        f"GET {LEASE}",
+        f"GET {DEFINITIONS}/nodepools.karpenter.sh",
+        f"GET {DEFINITIONS}/nodeclaims.karpenter.sh",
+        f"GET {DEFINITIONS}/kwoknodeclasses.karpenter.kwok.sh",
     ]
     asked = [request.query for request in healthy.requests if request.path == "/api/v1/events"]
     assert asked == [
@@ -178,7 +209,85 @@ def test_where_nothing_may_be_listed_the_rules_to_grant_are_named_in_one_line(he
 def test_an_empty_cluster_is_seen_completely(healthy: Replay, scanned: Scan) -> None:
     for path in LISTS:
         healthy.answer_always(path, Reply(200, b'{"metadata":{},"items":[]}'))
-    assert set(scanned(healthy).coverage.values()) == {Coverage(Status.COMPLETE, 0)}
+    assert scanned(healthy).coverage == {
+        **dict.fromkeys(RESOURCES, Coverage(Status.COMPLETE, 0)),
+        Kind.LEASE: NO_LEASE,
+        Kind.CUSTOMRESOURCEDEFINITION: without("nodepools.karpenter.sh", "nodeclaims.karpenter.sh"),
+    }
+
+
+def a_deployment_of_karpenter(namespace: str) -> Reply:
+    """A list with Karpenter's Deployment."""
+    metadata = {"name": "karpenter", "namespace": namespace, "labels": {"app.kubernetes.io/name": "karpenter"}}
+    return Reply(200, msgspec.json.encode({"metadata": {}, "items": [{"metadata": metadata}]}))
+
+
+def a_lease(holder: str) -> Reply:
+    """The lease of Karpenter's leader."""
+    spec = {"holderIdentity": holder, "renewTime": "2026-11-21T08:17:10.123456Z", "leaseDurationSeconds": 15}
+    metadata = {"name": "karpenter-leader-election", "namespace": "infra"}
+    return Reply(200, msgspec.json.encode({"kind": "Lease", "metadata": metadata, "spec": spec}))
+
+
+INFRA_LEASE = LEASE.replace("kube-system", "infra")
+
+
+def test_the_leaders_lease_is_got_by_name_where_karpenter_runs(healthy: Replay, scanned: Scan) -> None:
+    healthy.answer_always("/apis/apps/v1/deployments", a_deployment_of_karpenter("infra"))
+    healthy.answer_always(INFRA_LEASE, a_lease("karpenter-1_uuid"))
+    snapshot = scanned(healthy)
+    assert [lease.spec.holder_identity for lease in snapshot.leases] == ["karpenter-1_uuid"]
+    assert snapshot.covered(Kind.LEASE) == Coverage(Status.COMPLETE, 1)
+
+
+def test_where_karpenter_runs_and_has_no_lease_there_is_none(healthy: Replay, scanned: Scan) -> None:
+    healthy.answer_always("/apis/apps/v1/deployments", a_deployment_of_karpenter("infra"))
+    assert scanned(healthy).covered(Kind.LEASE) == Coverage(Status.COMPLETE, 0, f"there is no {INFRA_LEASE}")
+
+
+def test_what_may_not_be_got_names_the_rule_that_is_missing(healthy: Replay, scanned: Scan) -> None:
+    said = 'leases.coordination.k8s.io "x" is forbidden: User "jane" cannot get resource "leases"'
+    healthy.answer_always(LEASE, Reply(403, msgspec.json.encode({"kind": "Status", "message": said})))
+    assert scanned(healthy).covered(Kind.LEASE) == Coverage(
+        Status.FORBIDDEN,
+        0,
+        'User "jane" cannot get resource "leases"; grant {apiGroups: ["coordination.k8s.io"], resources: [leases], '
+        "resourceNames: [karpenter-leader-election], verbs: [get]} by a Role in kube-system",
+    )
+
+
+def test_a_definition_that_may_not_be_got_names_the_rule_that_is_missing(healthy: Replay, scanned: Scan) -> None:
+    healthy.answer_always(f"{DEFINITIONS}/nodepools.karpenter.sh", Reply(403, b"{}"))
+    covered = scanned(healthy).covered(Kind.CUSTOMRESOURCEDEFINITION)
+    assert covered.status is Status.FORBIDDEN
+    assert covered.reason.startswith(
+        'HTTP 403; grant {apiGroups: ["apiextensions.k8s.io"], resources: [customresourcedefinitions], '
+        "resourceNames: [nodepools.karpenter.sh], verbs: [get]}"
+    )
+
+
+def test_an_answer_that_is_no_such_object_is_asked_for_again(healthy: Replay, scanned: Scan) -> None:
+    healthy.answer(LEASE, Reply(200, b"<html>"))
+    healthy.answer(LEASE, a_lease("a"), page=2)
+    assert scanned(healthy).covered(Kind.LEASE) == Coverage(Status.COMPLETE, 1)
+
+
+def test_an_answer_that_is_never_such_an_object_has_failed(healthy: Replay, scanned: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("karpenter_check.collect.lists.MOST_TRIES", 2)
+    healthy.answer_always(LEASE, Reply(200, b"<html>"))
+    assert scanned(healthy).covered(Kind.LEASE) == Coverage(
+        Status.FAILED, 0, f"GET {LEASE}: the answer is no Lease (asked 2 times)"
+    )
+
+
+def test_what_fails_of_an_optional_kind_leaves_the_scan_complete(healthy: Replay, scanned: Scan) -> None:
+    path = "/apis/storage.k8s.io/v1/volumeattachments"
+    healthy.answer_always(path, forbidden(path, "volumeattachments"))
+    healthy.answer_always(LEASE, Reply(400, b"{}"))
+    snapshot = scanned(healthy)
+    assert snapshot.covered(Kind.VOLUMEATTACHMENT).status is Status.FORBIDDEN
+    assert snapshot.covered(Kind.LEASE).status is Status.FAILED
+    assert not scan(snapshot, every_rule()).incomplete
 
 
 def test_a_group_that_is_not_served_leaves_its_kind_absent_and_the_rest_seen(healthy: Replay, scanned: Scan) -> None:

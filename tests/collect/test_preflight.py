@@ -12,6 +12,8 @@ from tests.collect.replay import LISTS, Replay, Reply, forbidden
 
 EVENTS = "/api/v1/events"
 PODS = "/api/v1/pods"
+OPTIONAL = tuple(LISTS)[-4:]
+REQUIRED = tuple(LISTS)[:-4]
 
 Ask: TypeAlias = Callable[[], Preflight]
 
@@ -42,16 +44,46 @@ def test_each_kind_is_asked_for_one_object_and_nodepools_for_all(healthy: Replay
         Look(Kind.STATEFULSET, Status.COMPLETE, ("apps/v1 statefulsets",)),
         Look(Kind.PODDISRUPTIONBUDGET, Status.COMPLETE, ("policy/v1 poddisruptionbudgets",)),
         Look(Kind.EVENT, Status.COMPLETE, ("v1 events",)),
+        Look(Kind.STORAGECLASS, Status.COMPLETE, ("storage.k8s.io/v1 storageclasses",)),
+        Look(Kind.PERSISTENTVOLUME, Status.COMPLETE, ("v1 persistentvolumes",)),
+        Look(Kind.PERSISTENTVOLUMECLAIM, Status.COMPLETE, ("v1 persistentvolumeclaims",)),
+        Look(Kind.VOLUMEATTACHMENT, Status.COMPLETE, ("storage.k8s.io/v1 volumeattachments",)),
+        Look(
+            Kind.LEASE,
+            Status.NOT_COLLECTED,
+            ("coordination.k8s.io/v1 namespaces/kube-system/leases/karpenter-leader-election",),
+            "no Deployment is labelled as Karpenter's, and kube-system has no lease karpenter-leader-election",
+        ),
+        Look(
+            Kind.CUSTOMRESOURCEDEFINITION,
+            Status.COMPLETE,
+            (
+                "apiextensions.k8s.io/v1 customresourcedefinitions/nodepools.karpenter.sh",
+                "apiextensions.k8s.io/v1 customresourcedefinitions/nodeclaims.karpenter.sh",
+                "apiextensions.k8s.io/v1 customresourcedefinitions/kwoknodeclasses.karpenter.kwok.sh",
+            ),
+            "; ".join(
+                f"there is no /apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"
+                for name in ("nodepools.karpenter.sh", "nodeclaims.karpenter.sh", "kwoknodeclasses.karpenter.kwok.sh")
+            ),
+        ),
     )
     asked = [(request.path, request.query["limit"]) for request in healthy.requests if "limit" in request.query]
     assert asked[0] == ("/apis/karpenter.sh/v1/nodepools", "500")
     assert {limit for _, limit in asked[1:]} == {"1"}
     assert [path for path, _ in asked[1:]] == [
-        *(path for path in LISTS if path not in {asked[0][0], EVENTS}),
+        *(path for path in REQUIRED if path not in {asked[0][0], EVENTS}),
         EVENTS,
         EVENTS,
         EVENTS,
+        *OPTIONAL,
     ]
+
+
+def test_of_deployments_karpenters_own_is_asked_for_since_its_lease_is_beside_it(healthy: Replay, looked: Ask) -> None:
+    looked()
+    (asked,) = (request.query for request in healthy.requests if request.path == "/apis/apps/v1/deployments")
+    assert asked == {"limit": "1", "labelSelector": "app.kubernetes.io/name=karpenter"}
 
 
 def test_a_kind_that_may_not_be_listed_names_the_rule_that_is_missing(healthy: Replay, looked: Ask) -> None:
