@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace as with_fields
 
 from karpenter_check.finding import Blame, Evidence, Finding, Impact, Occurrence, Ref, Severity, fingerprint
+from karpenter_check.reports.summary import last_line, not_checked
 from karpenter_check.rule import NotProven, Stage, rule
 from karpenter_check.rules.nominated_pod_failure import nominated_pod_failure
 from karpenter_check.scan import Outcome, Report, Result, RuleRun, scan
@@ -82,6 +83,51 @@ def test_a_rule_whose_input_is_missing_is_skipped_and_says_why(coverage: Coverag
     report = scan(covered(a_cluster(a_node("n1")), Kind.POD, coverage), [every_node])
 
     assert (the_run(report), report.results, report.incomplete) == ((Outcome.SKIPPED, reason), (), True)
+
+
+@rule(severity=Severity.LOW, needs={Kind.NODE, Kind.STORAGECLASS}, since="0.1.0")
+def every_class(snapshot: Snapshot) -> Iterator[Finding]:
+    """There is a storage class."""
+    yield from (a_finding(Ref("StorageClass", entry.metadata.name)) for entry in snapshot.storageclasses)
+
+
+@pytest.mark.parametrize("status", [Status.ABSENT, Status.FORBIDDEN, Status.FAILED, Status.NOT_COLLECTED])
+def test_a_rule_that_lacks_an_optional_kind_is_skipped_and_the_scan_complete(status: Status) -> None:
+    report = scan(covered(a_cluster(a_node("n1")), Kind.STORAGECLASS, Coverage(status)), [every_class])
+
+    assert the_run(report) == (Outcome.SKIPPED, f"StorageClass: {status}")
+    assert (report.incomplete, report.lacks_input) == (False, False)
+
+
+def test_a_rule_that_lacks_another_kind_too_leaves_the_scan_incomplete() -> None:
+    snapshot = covered(a_cluster(a_node("n1")), Kind.NODE, Coverage(Status.FORBIDDEN))
+    report = scan(covered(snapshot, Kind.STORAGECLASS, Coverage(Status.FORBIDDEN)), [every_class])
+
+    assert (report.incomplete, report.lacks_input) == (True, True)
+
+
+def test_an_object_of_an_optional_kind_that_could_not_be_read_leaves_the_scan_complete() -> None:
+    snapshot = covered(a_cluster(a_node("n1")), Kind.STORAGECLASS, Coverage(Status.PARTIAL, 0, "1 could not be read"))
+    report = scan(replace(snapshot, errors=(CollectionError("list.json", "is bad", "StorageClass", "gp3"),)), [every_class])
+
+    assert the_run(report) == (Outcome.PASSED, "StorageClass: partial (1 could not be read)")
+    assert not report.incomplete
+
+
+def test_what_is_missing_of_optional_kinds_is_told_in_one_line() -> None:
+    snapshot = a_cluster(a_node("n1"))
+    for kind in (Kind.PERSISTENTVOLUME, Kind.STORAGECLASS):
+        snapshot = covered(snapshot, kind, Coverage(Status.NOT_COLLECTED, 0, "not in the input"))
+    snapshot = covered(snapshot, Kind.LEASE, Coverage(Status.FORBIDDEN, 0, f"cannot get {'x' * 80}"))
+    report = scan(snapshot, [every_class])
+
+    assert list(not_checked(report)) == [
+        (
+            "optional kinds not read",
+            "PersistentVolume, StorageClass: not-collected (not in the input); Lease: forbidden; so not judged: every-class",
+        )
+    ]
+    assert last_line(report) == "nothing was checked; 0 of 1 rules checked"
 
 
 def test_every_missing_kind_is_named() -> None:

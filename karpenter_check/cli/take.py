@@ -104,7 +104,7 @@ def _summary(snapshot: Snapshot, missed: Container[Kind], name: str, size: int) 
     objects, kinds = sum(counts), len(counts)
     parts = [f"wrote {name}: {objects:,} object{'s' * (objects != 1)} of {kinds} kind{'s' * (kinds != 1)}, {_size(size)}"]
     lacking = {kind: entry for kind, entry in snapshot.coverage.items() if entry.status is not Status.COMPLETE}
-    optional = [str(kind) for kind in lacking if kind.optional]
+    optional = [str(kind) for kind, entry in lacking.items() if kind.optional and entry.not_had]
     lacking = {kind: entry for kind, entry in lacking.items() if not kind.optional}
     named = {
         kind: f"{kind} ({entry.status if kind in missed else entry.reason or entry.status})" for kind, entry in lacking.items()

@@ -59,7 +59,8 @@ def _where(path: str) -> str:
     """`karpenter.sh/v1 nodepools` of `/apis/karpenter.sh/v1/nodepools`, `v1 pods` of `/api/v1/pods`."""
     shown = path.removeprefix("/apis/").removeprefix("/api/")
     if shown.startswith(_BY_NAME):
-        group, version, *place = shown.split("/")
-        return f"{group}/{version} {'/'.join(place)}"
+        place, _, name = shown.rpartition("/")
+        version, _, namespace = place.rpartition("/")[0].partition("/namespaces/")
+        return f"{version} {namespace}/{name}" if namespace else f"{version} {name}"
     version, _, resource = shown.rpartition("/")
     return f"{version} {resource}"

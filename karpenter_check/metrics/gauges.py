@@ -44,7 +44,7 @@ DOCUMENTATION = {
     OBJECTS: "Objects that were read, by kind.",
     SCAN_DURATION: "How long the scan took.",
     LAST_RUN: "When the last scan was made, failed ones too.",
-    LAST_SUCCESS: "When the last scan was made of which every rule had its input.",
+    LAST_SUCCESS: "When the last scan was made of which every rule had its input, optional kinds aside.",
     BUILD_INFO: "The version of karpenter-check; always 1.",
 }
 

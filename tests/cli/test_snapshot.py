@@ -106,7 +106,7 @@ def test_with_complete_what_is_missing_all_the_same_is_warned_of(tmp_path: Path)
     assert warning == (
         "karpenter-check: warning: Pod: not-collected (none in the input, but there are nodes: did kubectl print an error?)"
     )
-    assert re.sub("[0-9]+ B", "N B", note.partition("s.json: ")[2]) == "1 object of 1 kind, N B; not read: Pod (not-collected)"
+    assert re.sub("[0-9.]+ K?i?B", "N B", note.partition("s.json: ")[2]) == "1 object of 1 kind, N B; not read: Pod (not-collected)"
 
 
 def test_a_cluster_without_karpenter_is_kept_and_both_exit_3(healthy: Replay, tmp_path: Path) -> None:

@@ -70,6 +70,12 @@ def held(snapshot: Snapshot) -> dict[Kind, Counter[str]]:
         Kind.DEPLOYMENT: snapshot.deployments,
         Kind.STATEFULSET: snapshot.statefulsets,
         Kind.PODDISRUPTIONBUDGET: snapshot.poddisruptionbudgets,
+        Kind.STORAGECLASS: snapshot.storageclasses,
+        Kind.PERSISTENTVOLUME: snapshot.persistentvolumes,
+        Kind.PERSISTENTVOLUMECLAIM: snapshot.persistentvolumeclaims,
+        Kind.VOLUMEATTACHMENT: snapshot.volumeattachments,
+        Kind.LEASE: snapshot.leases,
+        Kind.CUSTOMRESOURCEDEFINITION: snapshot.customresourcedefinitions,
     }
     named = {kind: Counter(f"{one.metadata.namespace}/{one.metadata.name}" for one in ones) for kind, ones in lists.items()}
     return {**named, Kind.EVENT: Counter(msgspec.json.encode(event).decode() for event in snapshot.events)}
@@ -83,5 +89,9 @@ def lacking(snapshot: Snapshot) -> dict[Kind, int]:
 
 
 def incomplete(snapshot: Snapshot) -> dict[Kind, Status]:
-    """The kinds of which not all is known."""
-    return {kind: coverage.status for kind, coverage in snapshot.coverage.items() if coverage.status is not Status.COMPLETE}
+    """The kinds of which not all is known, those aside that need not be."""
+    return {
+        kind: coverage.status
+        for kind, coverage in snapshot.coverage.items()
+        if coverage.status is not Status.COMPLETE and not kind.optional
+    }

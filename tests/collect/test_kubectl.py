@@ -11,7 +11,7 @@ import pytest
 
 from tests.collect.replay import Replay
 
-KINDS = "nodes,pods,ds,rs,deploy,sts,pdb,events,nodepools,nodeclaims,kwoknodeclasses"
+KINDS = "nodes,pods,ds,rs,deploy,sts,pdb,events,nodepools,nodeclaims,kwoknodeclasses,pvc,pv,sc,volumeattachments"
 
 
 def run(*command: str, home: Path, input: bytes | None = None) -> "subprocess.CompletedProcess[bytes]":

@@ -51,16 +51,16 @@ def test_each_kind_is_asked_for_one_object_and_nodepools_for_all(healthy: Replay
         Look(
             Kind.LEASE,
             Status.NOT_COLLECTED,
-            ("coordination.k8s.io/v1 namespaces/kube-system/leases/karpenter-leader-election",),
+            ("coordination.k8s.io/v1 kube-system/karpenter-leader-election",),
             "no Deployment is labelled as Karpenter's, and kube-system has no lease karpenter-leader-election",
         ),
         Look(
             Kind.CUSTOMRESOURCEDEFINITION,
             Status.COMPLETE,
             (
-                "apiextensions.k8s.io/v1 customresourcedefinitions/nodepools.karpenter.sh",
-                "apiextensions.k8s.io/v1 customresourcedefinitions/nodeclaims.karpenter.sh",
-                "apiextensions.k8s.io/v1 customresourcedefinitions/kwoknodeclasses.karpenter.kwok.sh",
+                "apiextensions.k8s.io/v1 nodepools.karpenter.sh",
+                "apiextensions.k8s.io/v1 nodeclaims.karpenter.sh",
+                "apiextensions.k8s.io/v1 kwoknodeclasses.karpenter.kwok.sh",
             ),
             "; ".join(
                 f"there is no /apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"

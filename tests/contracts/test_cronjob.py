@@ -15,11 +15,13 @@ from click.testing import CliRunner
 from karpenter_check import __version__
 from karpenter_check.cli import group
 from karpenter_check.cli.exits import Exit
+from karpenter_check.collect.controller import DEFINITIONS, LEASE, NAMESPACE
 from karpenter_check.collect.resources import RESOURCES
 from karpenter_check.snapshot import Kind
-from tests.collect.replay import Replay
+from tests.collect.replay import OBJECTS, Replay
 from tests.command_line import parse
 
+OPTIONAL = "ClusterRole of what is optional"
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "cronjob.yaml").read_text(encoding="utf-8")
 NAME = "karpenter-check"
@@ -51,9 +53,13 @@ KUBERNETES = ("1.31", kubernetes_validate.latest_version().rpartition(".")[0])
 def objects(text: str = TEXT) -> dict[str, dict[str, Any]]:
     """The manifest's objects by kind, in its order."""
     documents = list(yaml.safe_load_all(text))
-    by_kind = {document["kind"]: document for document in documents}
+    by_kind = {f"{document['kind']}{_optional(document)}": document for document in documents}
     assert len(by_kind) == len(documents)
     return by_kind
+
+
+def _optional(document: dict[str, Any]) -> str:
+    return " of what is optional" if document["metadata"]["name"] == f"{NAME}-optional" else ""
 
 
 def without(value: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -85,7 +91,7 @@ VARIANTS = {"as it is": TEXT, "with a password": with_a_password(), "on Auto Mod
 @pytest.mark.parametrize("text", VARIANTS.values(), ids=VARIANTS.keys())
 @pytest.mark.parametrize("version", KUBERNETES)
 def test_every_object_is_one_that_kubernetes_knows(version: str, text: str) -> None:
-    assert [kubernetes_validate.validate(document, version, strict=True) for document in objects(text).values()] == [version] * 5
+    assert [kubernetes_validate.validate(document, version, strict=True) for document in objects(text).values()] == [version] * 9
 
 
 def test_a_field_that_kubernetes_does_not_know_would_be_seen() -> None:
@@ -104,6 +110,10 @@ def test_it_applies_to_a_fresh_cluster() -> None:
         ("ServiceAccount", (NAME, NAME)),
         ("ClusterRole", (NAME, None)),
         ("ClusterRoleBinding", (NAME, None)),
+        (OPTIONAL, (f"{NAME}-optional", None)),
+        ("ClusterRoleBinding of what is optional", (f"{NAME}-optional", None)),
+        ("Role", (NAME, "kube-system")),
+        ("RoleBinding", (NAME, "kube-system")),
         ("CronJob", (NAME, NAME)),
     ]
     assert binding == {
@@ -112,16 +122,46 @@ def test_it_applies_to_a_fresh_cluster() -> None:
     }
 
 
-def granted() -> list[tuple[str, str]]:
-    """Group and plural of each resource in the ClusterRole."""
-    rules = objects()["ClusterRole"]["rules"]
+def granted(role: str = "ClusterRole") -> list[tuple[str, str]]:
+    """Group and plural of each resource in a role that may be listed."""
+    rules = [rule for rule in objects()[role]["rules"] if rule["verbs"] == ["list"]]
     return sorted(pair for rule in rules for pair in product(rule["apiGroups"], rule["resources"]))
 
 
 def test_the_role_grants_what_collect_reads_and_nothing_else() -> None:
-    read = {(resource.group, resource.plural) for kind, resource in RESOURCES.items() if kind is not Kind.NODECLASS}
+    necessary = [resource for kind, resource in RESOURCES.items() if not kind.optional and kind is not Kind.NODECLASS]
 
-    assert granted() == sorted(read | NODE_CLASSES)
+    assert granted() == sorted({(resource.group, resource.plural) for resource in necessary} | NODE_CLASSES)
+
+
+def test_the_optional_role_grants_the_rest() -> None:
+    by_name = {Kind.LEASE, Kind.CUSTOMRESOURCEDEFINITION}
+    listed = [resource for kind, resource in RESOURCES.items() if kind.optional and kind not in by_name]
+
+    assert granted(OPTIONAL) == sorted((resource.group, resource.plural) for resource in listed)
+    (definitions,) = (rule for rule in objects()[OPTIONAL]["rules"] if rule["verbs"] != ["list"])
+    names = {*DEFINITIONS, *(f"{plural}.{group_}" for group_, plural in NODE_CLASSES)}
+    assert {**definitions, "resourceNames": sorted(definitions["resourceNames"])} == {
+        "apiGroups": ["apiextensions.k8s.io"],
+        "resources": ["customresourcedefinitions"],
+        "resourceNames": sorted(names),
+        "verbs": ["get"],
+    }
+
+
+def test_the_lease_is_got_where_karpenter_is_usually_installed() -> None:
+    assert objects()["Role"]["rules"] == [
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": [LEASE], "verbs": ["get"]}
+    ]
+    assert {objects()[kind]["metadata"]["namespace"] for kind in ("Role", "RoleBinding")} == {NAMESPACE}
+
+
+@pytest.mark.parametrize("binding", ["ClusterRoleBinding of what is optional", "RoleBinding"])
+def test_what_is_optional_is_bound_to_the_same_account(binding: str) -> None:
+    bound = objects()[binding]
+
+    assert bound["subjects"] == objects()["ClusterRoleBinding"]["subjects"]
+    assert bound["roleRef"]["name"] == bound["metadata"]["name"]
 
 
 def test_the_role_lets_list_and_nothing_else() -> None:
@@ -140,12 +180,19 @@ def test_the_container_sees_everything_with_what_the_role_grants(
         ended = CliRunner().invoke(group, [*CONTAINER["args"], "--kubeconfig", str(replay.kubeconfig(tmp_path))])
     asked = {(request.method, request.path) for request in replay.requests}
     listed = {path for _, path in asked if not DISCOVERY.fullmatch(path)}
+    by_name = {path for path in listed if path in OBJECTS}
     run = json.loads(ended.stdout.splitlines()[-1])
 
     assert ended.exit_code == Exit.CLEAN
-    assert {kind: seen["status"] for kind, seen in run["coverage"].items()} == dict.fromkeys(map(str, Kind), "complete")
+    assert {kind: seen["status"] for kind, seen in run["coverage"].items()} == {
+        **dict.fromkeys(map(str, Kind), "complete"),
+        "Lease": "not-collected",  # the recorded Karpenter has none
+    }
+    assert by_name == set(OBJECTS)
     assert {method for method, _ in asked} == {"GET"}
-    assert sorted(map(resource_at, listed)) == [pair for pair in granted() if pair not in NODE_CLASSES or "kwok" in pair[1]]
+    assert sorted(map(resource_at, listed - by_name)) == sorted(
+        [*(pair for pair in granted() if pair not in NODE_CLASSES or "kwok" in pair[1]), *granted(OPTIONAL)]
+    )
 
 
 def resource_at(path: str) -> tuple[str, str]:

@@ -18,8 +18,10 @@ from tests.e2e.manifests import NODECLASS, requirements
 from tests.e2e.scans import scan
 
 _MANIFEST = Path(__file__).parents[2] / "cronjob.yaml"
-_OBJECTS: dict[str, Object] = {found["kind"]: found for found in yaml.safe_load_all(_MANIFEST.read_text(encoding="utf-8"))}
 _NAME = "karpenter-check"
+_OPTIONAL = f"{_NAME}-optional"
+_ALL = list(yaml.safe_load_all(_MANIFEST.read_text(encoding="utf-8")))
+_OBJECTS: dict[str, Object] = {found["kind"]: found for found in _ALL if found["metadata"]["name"] == _NAME}
 _ROLE = f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{_NAME}"
 
 _GRANTED = [pair for rule in _OBJECTS["ClusterRole"]["rules"] for pair in product(rule["apiGroups"], rule["resources"])]
@@ -28,7 +30,9 @@ _PROVIDERS = {"karpenter.kwok.sh", "karpenter.k8s.aws"}
 _UNSERVED = [(group, plural) for group, plural in _GRANTED if plural.endswith("nodeclasses") and group not in _PROVIDERS]
 _SERVED = [pair for pair in _GRANTED if pair not in _UNSERVED]
 _KINDS = {(resource.group, resource.plural): kind for kind, resource in RESOURCES.items()}
-_ALL_READ = dict.fromkeys(map(str, Kind), "complete")
+_ALL_READ = {**dict.fromkeys(map(str, Kind), "complete"), "Lease": "not-collected"}
+"""Karpenter runs outside of the cluster, and elects no leader."""
+_NO_OPTIONAL = {str(kind): "forbidden" for kind in Kind if kind.optional}
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,12 @@ class Reader:
         while {pair for pair in _SERVED if self.own.answers(self._path(*pair))} != {*granted} & {*_SERVED}:
             assert time.monotonic() < deadline, "the ClusterRole has no effect"
 
+    def wait_for(self, *, listed: bool) -> None:
+        """Wait until the server acts on what it grants of the optional kinds."""
+        deadline = time.monotonic() + 10
+        while self.own.answers("/api/v1/persistentvolumes?limit=1") is not listed:
+            assert time.monotonic() < deadline, "the binding has no effect"
+
     def _path(self, group: str, plural: str) -> str:
         if not group:
             return f"/api/v1/{plural}?limit=1"
@@ -66,7 +76,7 @@ def reader(healthy: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """Who runs the CronJob, as the manifest grants it; beside kwok's there is a NodePool of AWS, for the node classes of both."""
     folder = tmp_path_factory.mktemp("access")
     manifest = folder / "access.yaml"
-    manifest.write_text(yaml.safe_dump_all(found for kind, found in _OBJECTS.items() if kind != "CronJob"), encoding="utf-8")
+    manifest.write_text(yaml.safe_dump_all(found for found in _ALL if found["kind"] != "CronJob"), encoding="utf-8")
     healthy.kubectl("apply", "-f", str(manifest))
     token = healthy.kubectl("create", "token", _NAME, "--namespace", _NAME).strip()
     healthy.api.apply([_nodepool_of_aws()])
@@ -88,6 +98,10 @@ def test_the_server_accepts_the_cronjob(healthy: Cluster) -> None:
         f"serviceaccount/{_NAME} unchanged (server dry run)",
         f"clusterrole.rbac.authorization.k8s.io/{_NAME} unchanged (server dry run)",
         f"clusterrolebinding.rbac.authorization.k8s.io/{_NAME} unchanged (server dry run)",
+        f"clusterrole.rbac.authorization.k8s.io/{_OPTIONAL} unchanged (server dry run)",
+        f"clusterrolebinding.rbac.authorization.k8s.io/{_OPTIONAL} unchanged (server dry run)",
+        f"role.rbac.authorization.k8s.io/{_NAME} unchanged (server dry run)",
+        f"rolebinding.rbac.authorization.k8s.io/{_NAME} unchanged (server dry run)",
         f"cronjob.batch/{_NAME} created (server dry run)",
     ]
 
@@ -111,6 +125,27 @@ def test_what_is_taken_away_from_the_role_is_told(group: str, plural: str, reade
     told = _not_checked(table)
     assert [*told] == [name for name in map(str, Kind) if name in {kind, *unnamed}]
     assert f'apiGroups: ["{group}"], resources: [{plural}], verbs: [list]' in told[kind]
+
+
+@pytest.fixture
+def no_optional_role(reader: Reader) -> Iterator[None]:
+    """Without what is optional, which comes back after the test."""
+    binding = f"/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/{_OPTIONAL}"
+    role_binding = f"/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/rolebindings/{_NAME}"
+    for path in (binding, role_binding):
+        reader.admin.ask("DELETE", path)
+    reader.wait_for(listed=False)
+    yield
+    reader.admin.apply([found for found in _ALL if found["kind"] in {"ClusterRoleBinding", "RoleBinding"}])
+    reader.wait_for(listed=True)
+
+
+@pytest.mark.usefixtures("no_optional_role")
+def test_without_what_is_optional_a_scan_is_complete_and_says_so(reader: Reader) -> None:
+    code, coverage, table = reader.scan()
+
+    assert (code, coverage, _not_checked(table)) == (0, {**_ALL_READ, **_NO_OPTIONAL}, {})
+    assert "optional kinds not read: " in table
 
 
 @pytest.mark.usefixtures("whole_role")

@@ -13,7 +13,7 @@ from tests.e2e.cluster import Cluster
 from tests.e2e.outcome import Outcome
 from tests.e2e.scans import scan, told
 
-KINDS = "nodes,pods,ds,rs,deploy,sts,pdb,events,nodepools,nodeclaims,kwoknodeclasses,ec2nodeclasses"
+KINDS = "nodes,pods,ds,rs,deploy,sts,pdb,events,nodepools,nodeclaims,kwoknodeclasses,ec2nodeclasses,pvc,pv,sc,volumeattachments"
 
 Fingerprints = set[tuple[str, str]]
 """Rule and fingerprint of each finding."""
