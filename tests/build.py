@@ -67,6 +67,21 @@ from karpenter_check.snapshot.pod_object import (
     Volume,
 )
 from karpenter_check.snapshot.selector import LabelSelector
+from karpenter_check.snapshot.storage import (
+    PersistentVolume,
+    PersistentVolumeClaim,
+    PersistentVolumeClaimSpec,
+    PersistentVolumeClaimStatus,
+    PersistentVolumeSpec,
+    PersistentVolumeStatus,
+    StorageClass,
+    VolumeAttachment,
+    VolumeAttachmentSource,
+    VolumeAttachmentSpec,
+    VolumeAttachmentStatus,
+    VolumeError,
+    VolumeNodeAffinity,
+)
 from karpenter_check.snapshot.workload import (
     DaemonSetSpec,
     Deployment,
@@ -83,7 +98,8 @@ from karpenter_check.snapshot.workload import (
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 EVERYTHING = Toleration(operator="Exists")
 Owner: TypeAlias = DaemonSet | Deployment | StatefulSet
-Thing: TypeAlias = Node | NodePool | NodeClaim | NodeClass | PodObject | Owner | PodDisruptionBudget | Event
+Storage: TypeAlias = PersistentVolumeClaim | PersistentVolume | StorageClass | VolumeAttachment
+Thing: TypeAlias = Node | NodePool | NodeClaim | NodeClass | PodObject | Owner | PodDisruptionBudget | Event | Storage
 
 
 def ago(age: str) -> datetime:
@@ -484,6 +500,34 @@ def a_statefulset(name: str = "db", *, namespace: str = "data", replicas: int = 
     return StatefulSet(Metadata(name, namespace, a_uid("StatefulSet", name, namespace), ago("1000h")), ReplicasSpec(replicas))
 
 
+def a_claim(name: str = "data", *, namespace: str = "shop", volume: str = "", storage_class: str = "gp3") -> PersistentVolumeClaim:
+    """A PersistentVolumeClaim, bound to a volume if one is named."""
+    spec = PersistentVolumeClaimSpec(volume, storage_class, ("ReadWriteOnce",))
+    return PersistentVolumeClaim(Metadata(name, namespace), spec, PersistentVolumeClaimStatus("Bound" if volume else "Pending"))
+
+
+def a_volume(name: str = "pv-1", *, terms: Sequence[NodeSelectorTerm] = (), storage_class: str = "gp3") -> PersistentVolume:
+    """A PersistentVolume that can be used where one of the terms holds, or everywhere."""
+    affinity = VolumeNodeAffinity(NodeSelector(tuple(terms)) if terms else None)
+    return PersistentVolume(
+        Metadata(name), PersistentVolumeSpec(affinity, storage_class_name=storage_class), PersistentVolumeStatus("Bound")
+    )
+
+
+def a_storage_class(name: str = "gp3", *, binding: str = "WaitForFirstConsumer") -> StorageClass:
+    """A StorageClass."""
+    return StorageClass(Metadata(name), "ebs.csi.aws.com", binding)
+
+
+def an_attachment(volume: str = "pv-1", *, on: str = "n1", deleted: str = "", error: str = "") -> VolumeAttachment:
+    """A VolumeAttachment; `error` is why it could not be detached."""
+    return VolumeAttachment(
+        Metadata(f"csi-{volume}", deletion_timestamp=ago(deleted) if deleted else None),
+        VolumeAttachmentSpec("ebs.csi.aws.com", on, VolumeAttachmentSource(volume)),
+        VolumeAttachmentStatus(attached=True, detach_error=VolumeError(ago("1m"), error) if error else None),
+    )
+
+
 def a_budget(
     name: str,
     *,
@@ -624,5 +668,9 @@ def a_cluster(
         deployments=tuple(deployments),
         statefulsets=tuple(thing for thing in things if isinstance(thing, StatefulSet)),
         events=tuple(thing for thing in things if isinstance(thing, Event)),
+        persistentvolumeclaims=tuple(thing for thing in things if isinstance(thing, PersistentVolumeClaim)),
+        persistentvolumes=tuple(thing for thing in things if isinstance(thing, PersistentVolume)),
+        storageclasses=tuple(thing for thing in things if isinstance(thing, StorageClass)),
+        volumeattachments=tuple(thing for thing in things if isinstance(thing, VolumeAttachment)),
         coverage={kind: Coverage((missing or {}).get(kind, Status.COMPLETE)) for kind in Kind},
     )

@@ -15,6 +15,7 @@ from karpenter_check.scheduling.nomination import pod_ref
 from karpenter_check.scheduling.refusal import NoOverlap, UndefinedLabel
 from karpenter_check.scheduling.unserved import Case, unserved
 from karpenter_check.scheduling.verdict import Answer, Verdict
+from karpenter_check.scheduling.volumes import claim_refs
 from karpenter_check.snapshot import GRACE, Kind, Pod, Snapshot
 from karpenter_check.snapshot.event import Event
 from karpenter_check.snapshot.node import NODEPOOL_LABEL
@@ -103,19 +104,22 @@ def _finding(snapshot: Snapshot, owner: Ref, cause: str, pods: Sequence[_Waiting
             Fix("verify", f"karpenter-check why pod -n {shlex.quote(pod.namespace)} {shlex.quote(pod.name)}"),
         ),
         blames=tuple(
-            map(_blame, dict.fromkeys([*(name for entry in pods for name in entry.blamed), *_without_capacity(snapshot, case)]))
+            Blame(ref)
+            for ref in dict.fromkeys(
+                [
+                    *(_ref(name) for entry in pods for name in entry.blamed),
+                    *_without_capacity(snapshot, case),
+                    *(claim for entry in pods for claim in claim_refs(entry.pod)),
+                ]
+            )
         ),
     )
 
 
-def _blame(nodepool: str) -> Blame:
-    return Blame(_ref(nodepool))
-
-
-def _without_capacity(snapshot: Snapshot, case: Case) -> Iterator[str]:
+def _without_capacity(snapshot: Snapshot, case: Case) -> Iterator[Ref]:
     """The NodePools that have nothing against the pod, and of which launches failed."""
     failed = capacity_errors(snapshot)
-    return (entry.nodepool for entry in case.verdicts if entry.answer is not Answer.REFUSES and entry.nodepool in failed)
+    return (_ref(entry.nodepool) for entry in case.verdicts if entry.answer is not Answer.REFUSES and entry.nodepool in failed)
 
 
 def _ref(nodepool: str) -> Ref:

@@ -50,8 +50,8 @@ class Pod(msgspec.Struct, frozen=True, gc=False):
     priority_class_name: str
     priority: int
     """What its priority class means, written into the pod when it was admitted."""
-    has_claims: bool
-    """Whether it mounts a PersistentVolumeClaim."""
+    claims: tuple[str, ...]
+    """The names of the PersistentVolumeClaims that it mounts; those that are made for generic ephemeral volumes are not read."""
     phase: str
     nominated_node_name: str
     start_time: Timestamp | None
@@ -65,6 +65,11 @@ class Pod(msgspec.Struct, frozen=True, gc=False):
     """What it takes of its node: its shape's requests, but while it is resized in place."""
     termination_grace_period_seconds: int | None
     """How long it may take to stop; the API server writes 30 where its author says nothing."""
+
+    @property
+    def has_claims(self) -> bool:
+        """Whether it mounts a PersistentVolumeClaim."""
+        return bool(self.claims)
 
     @property
     def active(self) -> bool:
@@ -170,7 +175,9 @@ class PodShapes:
             scheduler_name=pod.spec.scheduler_name,
             priority_class_name=pod.spec.priority_class_name,
             priority=pod.spec.priority,
-            has_claims=any(volume.persistent_volume_claim for volume in pod.spec.volumes),
+            claims=tuple(
+                volume.persistent_volume_claim.claim_name for volume in pod.spec.volumes if volume.persistent_volume_claim
+            ),
             phase=pod.status.phase,
             nominated_node_name=pod.status.nominated_node_name,
             start_time=pod.status.start_time,

@@ -127,11 +127,10 @@ class PodReduction:
                 scheduled = Condition(
                     "PodScheduled", same(entry.status, entry.status), entry.reason, entry.message, entry.last_transition_time
                 )
-        has_claims = False
+        mounted: tuple[str, ...] = ()
         for volume in spec.volumes:
             if claim := bytes(volume.persistent_volume_claim):
-                _claim(claim)
-                has_claims = True
+                mounted = (*mounted, _claim(claim).claim_name)
         held = _held(spec, status) if alike.may_be_resized else None
         annotations = metadata.annotations
         return Pod(
@@ -152,7 +151,7 @@ class PodReduction:
             alike.scheduler_name,
             alike.priority_class_name,
             spec.priority,
-            has_claims,
+            mounted,
             same(status.phase, status.phase),
             same(status.nominated_node_name, status.nominated_node_name),
             status.start_time,
