@@ -68,6 +68,7 @@ from karpenter_check.snapshot.pod_object import (
 )
 from karpenter_check.snapshot.selector import LabelSelector
 from karpenter_check.snapshot.storage import (
+    ClaimReference,
     PersistentVolume,
     PersistentVolumeClaim,
     PersistentVolumeClaimSpec,
@@ -506,11 +507,14 @@ def a_claim(name: str = "data", *, namespace: str = "shop", volume: str = "", st
     return PersistentVolumeClaim(Metadata(name, namespace), spec, PersistentVolumeClaimStatus("Bound" if volume else "Pending"))
 
 
-def a_volume(name: str = "pv-1", *, terms: Sequence[NodeSelectorTerm] = (), storage_class: str = "gp3") -> PersistentVolume:
-    """A PersistentVolume that can be used where one of the terms holds, or everywhere."""
+def a_volume(
+    name: str = "pv-1", *, terms: Sequence[NodeSelectorTerm] = (), storage_class: str = "gp3", claim: str = ""
+) -> PersistentVolume:
+    """A PersistentVolume that can be used where one of the terms holds, or everywhere; `claim` is one in the namespace `shop`."""
+    reference = ClaimReference("shop", claim) if claim else None
     affinity = VolumeNodeAffinity(NodeSelector(tuple(terms)) if terms else None)
     return PersistentVolume(
-        Metadata(name), PersistentVolumeSpec(affinity, storage_class_name=storage_class), PersistentVolumeStatus("Bound")
+        Metadata(name), PersistentVolumeSpec(affinity, reference, storage_class), PersistentVolumeStatus("Bound")
     )
 
 

@@ -3,17 +3,18 @@
 Source: `node/termination/controller.go`, `node/termination/terminator` (1.0 to 1.14); kubernetes-sigs/karpenter issue 3144.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from karpenter_check.disruption.attachments import states
 from karpenter_check.disruption.drain import Held
 from karpenter_check.disruption.eviction import budgets_of
 from karpenter_check.disruption.termination import Phase, Termination
 from karpenter_check.finding import Confidence
 from karpenter_check.scheduling.nomination import pod_ref
-from karpenter_check.snapshot import Snapshot
+from karpenter_check.snapshot import Kind, Snapshot
 from karpenter_check.snapshot.counted import plural
 from karpenter_check.snapshot.duration import spoken
 
@@ -88,8 +89,7 @@ def hold(snapshot: Snapshot, ending: Termination) -> Hold | None:
         case Phase.UNKNOWN:
             return Hold(Cause.UNKNOWN, Firm.RIGHTLY, ending.said, "only Karpenter 1.6 and later says it", (), Confidence.POSSIBLE)
         case Phase.VOLUMES:
-            why = "Karpenter waits until the VolumeAttachments of its pods are gone; which ones is not known: they are not read"
-            return Hold(Cause.VOLUMES, Firm.STUCK, ending.said, why)
+            return Hold(Cause.VOLUMES, Firm.STUCK, ending.said, "; ".join(_of_volumes(snapshot, ending)))
         case Phase.OTHER_FINALIZERS:
             return Hold(Cause.FINALIZER, Firm.STUCK, ending.said, "it goes once whoever set the finalizer takes it away")
         case Phase.NOT_BEGUN:
@@ -98,6 +98,17 @@ def hold(snapshot: Snapshot, ending: Termination) -> Hold | None:
             return Hold(Cause.NEVER_REGISTERED, Firm.STUCK, ending.said, _CLOUD)
         case Phase.INSTANCE_TERMINATING:
             return Hold(Cause.INSTANCE, Firm.STUCK, ending.said, _CLOUD)
+
+
+def _of_volumes(snapshot: Snapshot, ending: Termination) -> Iterator[str]:
+    """Why it waits for volumes."""
+    yield "Karpenter waits until the VolumeAttachments of its pods are gone"
+    if ending.attached is None:
+        yield f"which ones is not known: VolumeAttachment is {snapshot.covered(Kind.VOLUMEATTACHMENT)}"
+        return
+    if not ending.attached.awaited:
+        yield "none of them was seen, so that the last may just have gone"
+    yield from states(snapshot, ending.attached)
 
 
 _CLOUD = "Karpenter asks the cloud until the instance is gone; what the cloud answers stands in Karpenter's log alone"

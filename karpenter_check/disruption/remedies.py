@@ -59,7 +59,9 @@ def ways_to_end(termination: Termination) -> tuple[Fix, ...]:
     found: list[Fix] = [_of_held(entry) for entry in termination.held if entry.by and (entry.turn or entry.for_ever)]
     if termination.phase is Phase.VOLUMES:
         text = "see which of its volumes are left, and why whoever attached them does not detach them"
-        found.append(Fix("fix", "kubectl get volumeattachments", text))
+        awaited = termination.attached.awaited if termination.attached else ()
+        name = shlex.quote(awaited[0].metadata.name) if awaited else ""
+        found.append(Fix("fix", f"kubectl describe volumeattachment {name}" if name else "kubectl get volumeattachments", text))
     if termination.phase is Phase.OTHER_FINALIZERS:
         found.append(Fix("fix", text=f"see why whoever set {', '.join(termination.finalizers)} does not take it away"))
     ways = list(dict.fromkeys(found))[:_FEW]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from karpenter_check.disruption.attachments import Attachments, attachments, named
 from karpenter_check.disruption.blocker import certainty
 from karpenter_check.disruption.drain import Held, held_pods
 from karpenter_check.disruption.expiry import forced_end
@@ -52,6 +53,8 @@ class Termination:
     """The finalizers that are not Karpenter's."""
     unseen: tuple[Kind, ...] = ()
     """Kinds that were not all seen, so that more may hold the drain."""
+    attached: Attachments | None = None
+    """While it waits for volumes: what is attached to the node, where that was seen."""
 
     @property
     def endless(self) -> bool:
@@ -69,6 +72,9 @@ def termination(snapshot: Snapshot, of: Node | NodeClaim) -> Termination | None:
     phase, since, said = _phase(snapshot, state, deleted)
     holding = phase in {Phase.DRAINING, Phase.NOT_BEGUN, Phase.UNKNOWN} and state.node
     needed = (Kind.POD, Kind.PODDISRUPTIONBUDGET)
+    attached = attachments(snapshot, state.node.name) if phase is Phase.VOLUMES and state.node else None
+    if attached and attached.awaited:
+        said += f": {named(snapshot, attached.awaited)}"
     return Termination(
         phase,
         deleted,
@@ -78,6 +84,7 @@ def termination(snapshot: Snapshot, of: Node | NodeClaim) -> Termination | None:
         forced_end(state.nodeclaim) if state.nodeclaim else None,
         tuple(dict.fromkeys(name for entry in entries for name in entry.finalizers if name != FINALIZER)),
         tuple(kind for kind in needed if certainty(snapshot, kind) is None) if holding else (),
+        attached,
     )
 
 

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
+from karpenter_check.disruption.attachments import states
 from karpenter_check.disruption.blocker import Word
 from karpenter_check.disruption.drain import Held
 from karpenter_check.disruption.expiry import expiry, latest_end, overdue, time_to_live
-from karpenter_check.disruption.termination import Termination
+from karpenter_check.disruption.termination import Phase, Termination
 from karpenter_check.finding import Confidence, Fix
 from karpenter_check.reports.headed import INDENT, few, headed, laid_out
 from karpenter_check.reports.printable import printable
@@ -204,6 +205,10 @@ def _termination(snapshot: Snapshot, ending: Termination) -> Iterator[Line]:
     if len(ending.held) > _MOST_HELD:
         held.append(f"and {len(ending.held) - _MOST_HELD} more pods")
     held += [f"? {kind} is {snapshot.covered(kind)}: more may hold it" for kind in ending.unseen]
+    if ending.attached:
+        held += [f"· {text}" for text in states(snapshot, ending.attached)]
+    elif ending.phase is Phase.VOLUMES:
+        held.append(f"? VolumeAttachment is {snapshot.covered(Kind.VOLUMEATTACHMENT)}: which volumes are attached is not known")
     yield from headed("HELD BY", *held)
 
 

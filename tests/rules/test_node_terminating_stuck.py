@@ -14,7 +14,22 @@ from karpenter_check.snapshot import Kind, NodeClaim, Snapshot, Status, Version
 from karpenter_check.snapshot.event import InvolvedObject
 from karpenter_check.snapshot.metadata import Condition, OwnerReference
 from karpenter_check.snapshot.pod_object import PodObject
-from tests.build import Thing, a_budget, a_cluster, a_daemonset, a_deployment, a_node, a_nodeclaim, a_nodepool, a_pod, ago, an_event
+from tests.build import (
+    Thing,
+    a_budget,
+    a_claim,
+    a_cluster,
+    a_daemonset,
+    a_deployment,
+    a_node,
+    a_nodeclaim,
+    a_nodepool,
+    a_pod,
+    a_volume,
+    ago,
+    an_attachment,
+    an_event,
+)
 
 POOL = Ref("NodePool", "default", "karpenter.sh/v1")
 NODE = Ref("Node", "n1", "v1")
@@ -331,12 +346,68 @@ def test_each_phase_has_its_own_time(conditions: tuple[Condition, ...], expected
     assert [entry[:2] for entry in judged(past_drain(*conditions))] == expected
 
 
-def test_a_wait_for_volumes_says_that_they_are_not_read() -> None:
-    (finding,) = found(past_drain(step("Drained", "True", "70m"), step("VolumesDetached", "Unknown", "70m")))
+AWAITING = (step("Drained", "True", "70m"), step("VolumesDetached", "Unknown", "70m"))
+
+
+def test_a_wait_for_volumes_names_them_and_those_that_it_does_not_wait_for() -> None:
+    agent = a_pod("agent", on="n1", tolerations=["*"], claims=["cache"])
+    cluster = that_waits_for(
+        agent,
+        a_claim("cache", volume="pv-2"),
+        a_volume("pv-1", claim="data"),
+        a_volume("pv-2"),
+        an_attachment("pv-1", deleted="40m", error="rpc error: code = Internal desc = busy"),
+        an_attachment("pv-2"),
+        an_attachment("pv-3", on="n9"),
+    )
+    (finding,) = found(cluster)
+
+    assert (finding.message, finding.why, finding.fix[0].command) == (
+        "terminating for 2h: it is drained, and waits for volumes to be detached: PersistentVolume pv-1 (PersistentVolumeClaim shop/data)",
+        (
+            "Karpenter waits until the VolumeAttachments of its pods are gone; VolumeAttachment csi-pv-1 is being deleted since "
+            '11:20:00Z (40m ago); ebs.csi.aws.com says of csi-pv-1: "rpc error: code = Internal desc = busy"; '
+            "1 other of pods that are not drained, which it does not wait for; no terminationGracePeriod, so nothing forces it"
+        ),
+        "kubectl describe volumeattachment csi-pv-1",
+    )
+
+
+def test_a_wait_for_volumes_that_nobody_detaches_says_so() -> None:
+    (finding,) = found(that_waits_for(an_attachment("pv-1")))
+
+    assert "; nobody has asked to detach them yet" in finding.why
+
+
+def test_a_wait_for_volumes_of_which_none_is_left_says_so() -> None:
+    (finding,) = found(that_waits_for())
+
+    assert "; none of them was seen, so that the last may just have gone; " in finding.why
+
+
+def test_which_volumes_are_waited_for_is_not_known_without_claims() -> None:
+    cluster = that_waits_for(an_attachment("pv-1"), missing={Kind.PERSISTENTVOLUMECLAIM: Status.FORBIDDEN})
+    (finding,) = found(cluster)
+
+    assert "so not waited for, is not known: PersistentVolumeClaim is forbidden" in finding.why
+
+
+def that_waits_for(*volumes: Thing, missing: Mapping[Kind, Status] | None = None) -> Snapshot:
+    """A node that is drained and waits for volumes, for more than an hour."""
+    return a_cluster(
+        a_node("n1", deleted="2h", age="30h"),
+        a_nodeclaim(deleted="2h", termination_grace_period="", conditions=AWAITING),
+        *volumes,
+        missing=missing,
+    )
+
+
+def test_a_wait_for_volumes_says_where_they_are_not_read() -> None:
+    (finding,) = found(that_waits_for(missing={Kind.VOLUMEATTACHMENT: Status.FORBIDDEN}))
 
     assert (finding.message, finding.why, finding.fix[0].command) == (
         "terminating for 2h: it is drained, and waits for volumes to be detached",
-        "Karpenter waits until the VolumeAttachments of its pods are gone; which ones is not known: they are not read; no terminationGracePeriod, so nothing forces it",
+        "Karpenter waits until the VolumeAttachments of its pods are gone; which ones is not known: VolumeAttachment is forbidden; no terminationGracePeriod, so nothing forces it",
         "kubectl get volumeattachments",
     )
 

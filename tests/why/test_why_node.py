@@ -26,6 +26,7 @@ from tests.build import (
     a_pod,
     about,
     ago,
+    an_attachment,
     an_event,
     nominated,
 )
@@ -334,6 +335,30 @@ def test_a_node_that_waits_for_volumes_says_where_to_look() -> None:
         "it is drained, and waits for volumes to be detached",
         ["kubectl get volumeattachments"],
     )
+
+
+def test_a_node_that_waits_for_volumes_names_them() -> None:
+    drained = [
+        Condition("Drained", "True", last_transition_time=ago("9m")),
+        Condition("VolumesDetached", "Unknown", last_transition_time=ago("9m")),
+    ]
+    cluster = a_cluster(
+        a_node("n1", deleted="10m"), a_nodeclaim(node="n1", deleted="10m", conditions=drained), an_attachment("pv-1", deleted="8m")
+    )
+
+    assert answered(cluster).kept == "it is drained, and waits for volumes to be detached: PersistentVolume pv-1"
+    assert "HELD BY   · VolumeAttachment csi-pv-1 is being deleted since 11:52:00Z (8m ago)" in text(cluster).splitlines()
+
+
+def test_a_node_that_waits_for_volumes_that_were_not_seen_says_so() -> None:
+    drained = [Condition("Drained", "True", last_transition_time=ago("9m"))]
+    cluster = a_cluster(
+        a_node("n1", deleted="10m"),
+        a_nodeclaim(node="n1", deleted="10m", conditions=drained),
+        missing={Kind.VOLUMEATTACHMENT: Status.FORBIDDEN},
+    )
+
+    assert "HELD BY   ? VolumeAttachment is forbidden: which volumes are attached is not known" in text(cluster).splitlines()
 
 
 def test_a_node_without_its_nodepools_label_says_how_to_give_it_back() -> None:
