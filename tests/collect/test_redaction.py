@@ -25,7 +25,8 @@ from karpenter_check.rules.node_expiry_herd import _vital
 from karpenter_check.scan import Report, scan
 from karpenter_check.snapshot import CollectionError, Kind, NodePool
 from karpenter_check.snapshot.event import Event, InvolvedObject
-from karpenter_check.snapshot.metadata import Condition, Metadata, OwnerReference
+from karpenter_check.snapshot.installation import CustomResourceDefinition, CustomResourceDefinitionStatus, Lease, LeaseSpec
+from karpenter_check.snapshot.metadata import Annotations, Condition, Metadata, OwnerReference
 from karpenter_check.snapshot.node import Node, NodeMetadata, NodeStatus
 from karpenter_check.snapshot.nodepool import (
     NodeClass,
@@ -54,7 +55,7 @@ from karpenter_check.snapshot.workload import (
     ReplicaSet,
     StatefulSet,
 )
-from tests.build import a_cluster
+from tests.build import a_claim, a_cluster, a_term, a_volume, an_attachment
 from tests.conftest import RECORDINGS
 
 KEY = b"a key"
@@ -519,3 +520,33 @@ def test_of_every_text_in_the_model_it_is_decided_what_it_is() -> None:
     texts = {(struct, field.name) for struct in model for field in msgspec.structs.fields(struct) if holds_text(field.type)}
 
     assert {(struct, name) for struct, names in DECISIONS.items() for name in names} == texts
+
+
+def test_volumes_and_who_leads_are_told_apart_and_not_named() -> None:
+    claim = a_claim("ledger-data", volume="ledger-volume", storage_class="ledger-class")
+    volume = a_volume("ledger-volume", terms=[a_term("topology.kubernetes.io/zone In eu-west-1a")], claim="ledger-data")
+    attachment = an_attachment("ledger-volume", on="ledger-node", error="volume ledger-volume is busy")
+    lease = Lease(Metadata("karpenter-leader-election", "kube-system"), LeaseSpec("ledger-1_4d5b", lease_duration_seconds=15))
+    definition = CustomResourceDefinition(
+        Metadata("nodepools.karpenter.sh", annotations=Annotations(generator_version="v0.20.1")),
+        status=CustomResourceDefinitionStatus(("v1beta1", "v1")),
+    )
+    objects: list[tuple[Kind, Any]] = [
+        (Kind.PERSISTENTVOLUMECLAIM, claim),
+        (Kind.PERSISTENTVOLUME, volume),
+        (Kind.VOLUMEATTACHMENT, attachment),
+        (Kind.LEASE, lease),
+        (Kind.CUSTOMRESOURCEDEFINITION, definition),
+    ]
+    redaction = _redaction(*objects)
+    shown_claim, shown_volume, shown_attachment, shown_lease, shown_definition = (
+        redaction.redacted(kind, entry) for kind, entry in objects
+    )
+
+    assert "ledger" not in msgspec.json.encode([shown_claim, shown_volume, shown_attachment, shown_lease]).decode()
+    assert shown_claim.spec.volume_name == shown_volume.metadata.name == shown_attachment.spec.source.persistent_volume_name
+    assert shown_volume.spec.claim_ref.name == shown_claim.metadata.name
+    assert shown_volume.spec.node_affinity == volume.spec.node_affinity
+    assert shown_attachment.spec.attacher == "ebs.csi.aws.com"
+    assert shown_lease.metadata.name == "karpenter-leader-election"
+    assert shown_definition == definition
