@@ -98,8 +98,14 @@ def never_ready(stage: Stage) -> Outcome:
     stage.nodepool(labels={"e2e/never-ready": ""})
     stage.deployment("web", cpu="300m")
     return stage.finds(
-        Found("nodeclaim-not-initialized", stage.of("NodePool", stage.name), "not_ready", says="cni plugin not initialized"),
+        Found("node-not-ready", stage.of("NodePool", stage.name), "network", says="NetworkPluginNotReady"),
+        Found(
+            "nodeclaim-not-initialized",
+            stage.of("NodePool", stage.name),
+            "not_ready",
+            says="cni plugin not initialized",
+            caused_by="node-not-ready",
+        ),
         Found("nominated-pod-failure", stage.of("Deployment", "web"), "not_initialized", caused_by="nodeclaim-not-initialized"),
-        no_rule_yet=("node-not-ready",),
         seconds=_PATIENCE,
     )

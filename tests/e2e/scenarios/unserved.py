@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from karpenter_check.finding import Ref
 from tests.e2e.manifests import NODECLASS, requirements
 from tests.e2e.outcome import Found, Outcome
 from tests.e2e.scenario import scenario
@@ -33,7 +34,12 @@ def zone_not_offered(stage: Stage) -> Outcome:
 
 @scenario("a pod asks for more cpu than any instance has")
 def too_big(stage: Stage) -> Outcome:
-    return _unserved(stage, "unproven", "no instance type", changes={"limits": {}}, cpu="900", tolerations=None)
+    stage.nodepool(changes={"limits": {}})
+    stage.deployment("web", cpu="900")
+    return stage.finds(
+        Found("nodepool-without-limits", stage.of("NodePool", stage.name), "no-limits"),
+        Found("pod-fits-no-nodepool", stage.of("Deployment", "web"), "unproven", says="no instance type", nodepool=""),
+    )
 
 
 @scenario("a NodePool has reached its limits, and a pod waits")
@@ -43,8 +49,15 @@ def limit_reached(stage: Stage) -> Outcome:
     stage.running("first")
     stage.deployment("second", cpu="700m")
     return stage.finds(
-        Found("pod-fits-no-nodepool", stage.of("Deployment", "second"), "mixed", says="limit", nodepool=""),
-        no_rule_yet=("nodepool-limit-reached",),
+        Found("nodepool-limit-reached", stage.of("NodePool", stage.name), "pods-wait", says="limit"),
+        Found(
+            "pod-fits-no-nodepool",
+            stage.of("Deployment", "second"),
+            "mixed",
+            says="limit",
+            nodepool="",
+            caused_by="nodepool-limit-reached",
+        ),
     )
 
 
@@ -52,9 +65,24 @@ def limit_reached(stage: Stage) -> Outcome:
 def nodeclass_missing(stage: Stage) -> Outcome:
     stage.nodepool(nodeClassRef={**NODECLASS, "name": "no-such-class"})
     stage.deployment("web")
+    missing = Ref("KWOKNodeClass", "no-such-class", "karpenter.kwok.sh/v1alpha1")
     return stage.finds(
-        Found("pod-fits-no-nodepool", stage.of("Deployment", "web"), "mixed", says="NodePool nodeclass-missing", nodepool=""),
-        no_rule_yet=("nodepool-not-ready", "nodeclass-not-ready"),
+        Found("nodeclass-not-ready", missing, "missing", says="no-such-class"),
+        Found(
+            "nodepool-not-ready",
+            stage.of("NodePool", stage.name),
+            "NodeClassReady",
+            says="NodeClassNotFound",
+            caused_by="nodeclass-not-ready",
+        ),
+        Found(
+            "pod-fits-no-nodepool",
+            stage.of("Deployment", "web"),
+            "mixed",
+            says="NodePool nodeclass-missing",
+            nodepool="",
+            caused_by="nodepool-not-ready",
+        ),
     )
 
 
