@@ -152,9 +152,9 @@ def overlap(stage: Stage) -> Outcome:
     )
 
 
-def _unserved(stage: Stage, cause: str, says: str, *, changes: dict[str, Any] | None = None, **pod: Any) -> Outcome:
+def _unserved(stage: Stage, cause: str, says: str, **pod: Any) -> Outcome:
     """A Deployment with such a pod; it tolerates all NodePools unless `tolerations` says otherwise: None is the stage's own."""
-    stage.nodepool(changes=changes)
+    stage.nodepool()
     pod = {"tolerations": _ALL, **pod}
     stage.deployment("web", **{key: value for key, value in pod.items() if value is not None})
     return stage.finds(Found("pod-fits-no-nodepool", stage.of("Deployment", "web"), cause, says=says, nodepool=""))
