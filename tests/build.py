@@ -86,7 +86,11 @@ from karpenter_check.snapshot.storage import (
 from karpenter_check.snapshot.workload import (
     DaemonSetSpec,
     Deployment,
+    DeploymentContainer,
+    DeploymentPodSpec,
     DeploymentSpec,
+    DeploymentTemplate,
+    EnvVar,
     PodDisruptionBudget,
     PodDisruptionBudgetSpec,
     PodDisruptionBudgetStatus,
@@ -494,6 +498,15 @@ def a_deployment(
         Metadata(name, namespace, a_uid("Deployment", name, namespace), ago("1000h"), labels=dict(labels or {})),
         DeploymentSpec(replicas),
     )
+
+
+def a_controller(feature_gates: str | EnvVar = "", *, name: str = "karpenter") -> Deployment:
+    """The Deployment of Karpenter's controller, with these feature gates."""
+    gates = feature_gates if isinstance(feature_gates, EnvVar) else EnvVar("FEATURE_GATES", feature_gates)
+    deployment = a_deployment(name, namespace="kube-system", replicas=2, labels={"app.kubernetes.io/name": "karpenter"})
+    containers = (DeploymentContainer("public.ecr.aws/karpenter/controller:1.13.0", (gates,)),)
+    template = DeploymentTemplate(DeploymentPodSpec(containers))
+    return msgspec.structs.replace(deployment, spec=DeploymentSpec(2, template))
 
 
 def a_statefulset(name: str = "db", *, namespace: str = "data", replicas: int = 1) -> StatefulSet:

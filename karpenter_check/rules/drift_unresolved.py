@@ -159,7 +159,7 @@ def _finding(snapshot: Snapshot, nodepool: str, cause: str, nodes: Sequence[_Stu
         ),
         since=earliest(entry.since for entry in nodes),
         fix=(*_fixes(worst, nodes, nodepool), verification("drift-unresolved", nodepool=nodepool)),
-        blames=tuple(Blame(ref) for ref in dict.fromkeys(blamed)),
+        blames=tuple(Blame(ref) for ref in ((owner,) if cause == LIMIT else dict.fromkeys(blamed))),
     )  # fmt: skip
 
 

@@ -361,6 +361,7 @@ def test_a_static_nodepool_without_room_for_a_replacement_is_told_so() -> None:
         "drifted 8d8h ago and is not replaced: spec.limits.nodes leaves no room for a replacement beside spec.replicas",
         "kubectl edit nodepool default",
     )
+    assert finding.blames == (Blame(Ref("NodePool", "default", "karpenter.sh/v1")),)
 
 
 def test_a_static_nodepool_with_room_replaces_one_after_the_other() -> None:
