@@ -86,7 +86,7 @@ def _graceful(snapshot: Snapshot, state: StateNode, claim: NodeClaim) -> list[Du
     found = []
     for wanted in ways_out(snapshot, node, claim, nodepool):
         if wanted.reason == UNDERUTILIZED:
-            if _little_used(snapshot, node):
+            if little_used(snapshot, node):
                 said = f"{wanted.because}, less than {LITTLE:.0%} of it asked for"
                 found.append(Due(Way.UNDERUTILIZED, said, wanted.since, Severity.MEDIUM, confidence=Confidence.POSSIBLE))
             continue
@@ -96,7 +96,7 @@ def _graceful(snapshot: Snapshot, state: StateNode, claim: NodeClaim) -> list[Du
     return found
 
 
-def _little_used(snapshot: Snapshot, node: Node) -> bool:
+def little_used(snapshot: Snapshot, node: Node) -> bool:
     """Whether its pods are known to ask for little of its cpu and of its memory; DaemonSets' pods count as Karpenter counts them."""
     if not snapshot.whole(Kind.POD):
         return False
