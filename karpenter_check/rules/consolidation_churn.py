@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from karpenter_check.disruption.candidate import UNDERUTILIZED, never
+from karpenter_check.disruption.claim_name import nodepool_of_claim
 from karpenter_check.disruption.remedies import command
 from karpenter_check.disruption.rollout import claims_of_nodepool
 from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, earliest, verification
@@ -24,7 +25,6 @@ _UNDERUTILIZED = re.compile(r"Disrupting NodeClaim: (?:Underutilized|Consolidati
 """Not as Empty, and of v1beta1, whose `Consolidation/Delete` is said of empty ones too, only what was replaced
 (`disruption/events/events.go:Terminating`, 0.32 to 1.14)."""
 _BORN = re.compile(r"Status condition transitioned, Type: Launched, Status: Unknown -> True|Launching NodeClaim: ")
-_SUFFIX = re.compile(r"-[a-z0-9]{5}")
 _SHOWN = 3
 _LONGER = timedelta(minutes=10)
 
@@ -52,7 +52,7 @@ def consolidation_churn(
         born = births.get(uid) if by_karpenter(event) and _UNDERUTILIZED.match(event.message) else None
         if ended and born and timedelta() <= ended - born < young:
             name = event.involved_object.name
-            by_pool[_pool_of(snapshot, name)].setdefault(uid, _Life(name, uid, born, ended, event))
+            by_pool[nodepool_of_claim(snapshot, name)].setdefault(uid, _Life(name, uid, born, ended, event))
     for name, found in sorted(by_pool.items()):
         nodepool, lives = snapshot.nodepools_by_name.get(name), sorted(found.values(), key=lambda life: (life.ended, life.claim))
         if nodepool is None or nodepool.metadata.deletion_timestamp or never(nodepool, UNDERUTILIZED):
@@ -84,18 +84,12 @@ def _birth_events(snapshot: Snapshot) -> Iterator[Event]:
                 yield event
 
 
-def _pool_of(snapshot: Snapshot, claim: str) -> str:
-    """The NodePool of a NodeClaim, by its label or, where it is gone, by its name: the NodePool's and five characters."""
-    there = snapshot.nodeclaims_by_name.get(claim)
-    return there.nodepool if there else claim[:-6] * bool(_SUFFIX.fullmatch(claim[-6:]))
-
-
 def _bought_again(snapshot: Snapshot, nodepool: str, births: Mapping[str, datetime], first: datetime, until: datetime) -> int:
     """How many NodeClaims came in the place of those that went: as replacements, or soon after. A scale-in buys none."""
     came = {claim.metadata.uid for claim in claims_of_nodepool(snapshot).get(nodepool, ())}
     replacements = set()
     for event in _birth_events(snapshot):
-        if _pool_of(snapshot, event.involved_object.name) == nodepool:
+        if nodepool_of_claim(snapshot, event.involved_object.name) == nodepool:
             came.add(event.involved_object.uid)
             if event.reason == "DisruptionLaunching" and UNDERUTILIZED.lower() in event.message.lower():
                 replacements.add(event.involved_object.uid)
