@@ -91,7 +91,10 @@ def _miscounted(
     stood = f"no NodeClaim of it came or went for {spoken(settle)}"
     if limit is not None and len(staying) < replicas and milli(limit) < 1000 * replicas:
         why = f"spec.limits.nodes is {limit}, spec.replicas {replicas}; {stood}"
-        return _Mismatch("limit-below-replicas", f"{has}: its limit allows {limit}", why, (_raise_limit(nodepool, replicas),))
+        # a limit of 0 is how people turn a NodePool off
+        severity = Severity.MEDIUM if milli(limit) else Severity.LOW
+        raised = (_raise_limit(nodepool, replicas),)
+        return _Mismatch("limit-below-replicas", f"{has}: its limit allows {limit}", why, raised, severity=severity)
     if len(staying) > replicas:
         why = f"Karpenter deletes what is above spec.replicas within a minute or so, and {stood}"
         return _Mismatch("too-many", has, why, (_ASK,), Confidence.LIKELY, claims=staying)

@@ -115,6 +115,12 @@ def test_a_limit_below_the_replicas_is_never_met() -> None:
     assert finding.evidence == (Evidence(POOL, "spec.replicas", "3"), Evidence(POOL, "spec.limits.nodes", "2"))
 
 
+def test_a_limit_of_0_may_be_how_it_was_turned_off() -> None:
+    assert told(a_nodepool("edge", replicas=3, limits={"nodes": "0"}), ON) == [
+        ("limit-below-replicas", "edge has 0 nodes instead of 3: its limit allows 0", Severity.LOW, Confidence.CERTAIN)
+    ]
+
+
 def test_a_limit_without_room_for_a_replacement_is_a_hazard() -> None:
     assert told(a_nodepool("edge", replicas=2, limits={"nodes": "2"}), ON, *claims(2)) == [
         (
