@@ -9,7 +9,7 @@ from karpenter_check.snapshot import Kind, Snapshot
 from karpenter_check.snapshot.once import once
 from karpenter_check.snapshot.workload import DeploymentContainer
 
-STATIC_CAPACITY, SPOT_TO_SPOT = "StaticCapacity", "SpotToSpotConsolidation"
+NODE_REPAIR, STATIC_CAPACITY, SPOT_TO_SPOT = "NodeRepair", "StaticCapacity", "SpotToSpotConsolidation"
 _VARIABLE = "FEATURE_GATES"
 
 
@@ -32,7 +32,9 @@ def why_not_known(snapshot: Snapshot) -> str:
 
 @once
 def _gates(snapshot: Snapshot) -> Mapping[str, bool] | None:
-    """Those that are written, of the one controller; None where several differ, too."""
+    """Those that are written, of the one controller; None where several differ, or another one may not have been seen."""
+    if not snapshot.whole(Kind.DEPLOYMENT):
+        return None
     found = [_of_container(container) for container in _controllers(snapshot)]
     return found[0] if found and all(gates == found[0] for gates in found) else None
 

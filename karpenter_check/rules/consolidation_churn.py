@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from karpenter_check.disruption.candidate import UNDERUTILIZED, never
-from karpenter_check.disruption.claim_name import nodepool_of_claim
 from karpenter_check.disruption.remedies import command
 from karpenter_check.disruption.rollout import claims_of_nodepool
 from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, earliest, verification
 from karpenter_check.rule import rule
+from karpenter_check.scheduling.claim_name import nodepool_of_claim
 from karpenter_check.scheduling.labels import CAPACITY_TYPE
 from karpenter_check.scheduling.template import nodepool_templates
 from karpenter_check.snapshot import Kind, NodePool, Snapshot

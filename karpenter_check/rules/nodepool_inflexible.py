@@ -4,13 +4,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from karpenter_check.disruption.claim_name import nodepool_of_claim
 from karpenter_check.disruption.feature_gates import SPOT_TO_SPOT, feature_gate
 from karpenter_check.disruption.pods import is_reschedulable
 from karpenter_check.disruption.remedies import command
 from karpenter_check.finding import Evidence, Finding, Fix, Occurrence, Ref, Severity, verification
 from karpenter_check.rule import rule
 from karpenter_check.scheduling.choice import ZONE, Choice, choices, may_take_pods_of
+from karpenter_check.scheduling.claim_name import nodepool_of_claim
 from karpenter_check.scheduling.labels import CAPACITY_TYPE
 from karpenter_check.scheduling.nodepool import Invalid, NothingToBuy, unavailable
 from karpenter_check.snapshot import Kind, NodePool, Pod, Snapshot

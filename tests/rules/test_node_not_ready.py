@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from karpenter_check.disruption.repair import gate_is_on
 from karpenter_check.finding import Confidence, EventEvidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity
 from karpenter_check.rules.node_not_ready import node_not_ready
 from karpenter_check.rules.nominated_pod_failure import nominated_pod_failure
@@ -278,14 +277,6 @@ def test_eks_auto_mode_repairs() -> None:
 
     assert judged(unready(), auto, *others(4)) == []
     assert judged(unready(since="40m"), auto, *others(4)) == SURE
-
-
-@pytest.mark.parametrize(
-    ("gates", "on"),
-    [("NodeRepair=true", True), (" NodeRepair = True ,A=b", True), ("NodeRepair=false", False), ("A=true", None), ("", None)],
-)
-def test_gates_are_read_as_karpenter_reads_them(gates: str, *, on: bool | None) -> None:
-    assert gate_is_on(gates, "NodeRepair") is on
 
 
 @pytest.mark.parametrize(
