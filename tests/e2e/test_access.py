@@ -30,8 +30,8 @@ _PROVIDERS = {"karpenter.kwok.sh", "karpenter.k8s.aws"}
 _UNSERVED = [(group, plural) for group, plural in _GRANTED if plural.endswith("nodeclasses") and group not in _PROVIDERS]
 _SERVED = [pair for pair in _GRANTED if pair not in _UNSERVED]
 _KINDS = {(resource.group, resource.plural): kind for kind, resource in RESOURCES.items()}
-_ALL_READ = {**dict.fromkeys(map(str, Kind), "complete"), "Lease": "not-collected"}
-"""Karpenter runs outside of the cluster, and elects no leader."""
+_ALL_READ = dict.fromkeys(map(str, Kind), "complete")
+"""The Lease, too, which is not there: Karpenter runs outside of the cluster, and elects no leader."""
 _NO_OPTIONAL = {str(kind): "forbidden" for kind in Kind if kind.optional}
 
 
