@@ -167,6 +167,7 @@ def a_nodepool(
     deleted: str = "",
     age: str = "2000h",
     do_not_disrupt: str = "",
+    do_not_consolidate: str = "",
 ) -> NodePool:
     """A NodePool, ready to buy amd64 and arm64; `not_ready` is why it is not, `do_not_disrupt` what its template says."""
     spec = TemplateSpec(
@@ -184,7 +185,12 @@ def a_nodepool(
             annotations=Annotations(nodepool_hash=hash, nodepool_hash_version="v3"),
         ),
         NodePoolSpec(
-            Template(TemplateMetadata(dict(labels or {}), Annotations(do_not_disrupt=do_not_disrupt)), spec),
+            Template(
+                TemplateMetadata(
+                    dict(labels or {}), Annotations(do_not_disrupt=do_not_disrupt, do_not_consolidate=do_not_consolidate)
+                ),
+                spec,
+            ),
             Disruption(consolidate_after, policy, budgets=tuple(budgets)),
             replicas=replicas,
             weight=weight,
@@ -244,6 +250,7 @@ def a_node(
     initialized: bool = True,
     cordoned: bool = False,
     do_not_disrupt: str = "",
+    do_not_consolidate: str = "",
     finalizers: Sequence[str] | None = None,
     deleted: str = "",
     kubelet: str = "v1.36.2",
@@ -272,7 +279,7 @@ def a_node(
                 **lifecycle,
                 **(labels or {}),
             },
-            annotations=Annotations(do_not_disrupt=do_not_disrupt),
+            annotations=Annotations(do_not_disrupt=do_not_disrupt, do_not_consolidate=do_not_consolidate),
             finalizers=tuple(["karpenter.sh/termination"] * bool(pool) if finalizers is None else finalizers),
             managed_fields=tuple(managed),
         ),
@@ -412,6 +419,7 @@ def a_pod(
     age: str = "50m",
     labels: Mapping[str, str] | None = None,
     do_not_disrupt: str = "",
+    do_not_evict: str = "",
     deletion_cost: str = "",
     phase: str = "",
     ready: bool = True,
@@ -460,7 +468,7 @@ def a_pod(
             ago(age),
             ago(deleted) if deleted else None,
             dict(labels or {}),
-            Annotations(do_not_disrupt=do_not_disrupt, pod_deletion_cost=deletion_cost),
+            Annotations(do_not_disrupt=do_not_disrupt, pod_deletion_cost=deletion_cost, do_not_evict=do_not_evict),
             (_owner_reference(of),) if of else (),
         ),
         spec,

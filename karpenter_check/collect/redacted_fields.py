@@ -20,6 +20,7 @@ DECISIONS: Mapping[type[msgspec.Struct], Mapping[str, Decision]] = {
     metadata.Annotations: {
         "do_not_disrupt": what.setting, "nodepool_hash": what.setting, "min_values_relaxed": what.setting, "nodepool_hash_version": what.setting,
         "termination_timestamp": what.time, "pod_deletion_cost": what.setting, "selected_node": what.name_of("node"), "generator_version": what.version,
+        "do_not_evict": what.setting, "do_not_consolidate": what.setting,
         "ignore": what.message, "ignore_reason": what.message, "ignore_until": what.time,
     },
     metadata.OwnerReference: {"kind": what.kind_of_group, "name": what.name_by_kind, "uid": what.uid_of, "api_version": what.api_version},

@@ -34,6 +34,9 @@ class Annotations(Part, frozen=True):
     termination_timestamp: str = msgspec.field(name="karpenter.sh/nodeclaim-termination-timestamp", default="")
     """When the pods of a NodeClaim that is being deleted go by force (RFC 3339)."""
     pod_deletion_cost: str = msgspec.field(name="controller.kubernetes.io/pod-deletion-cost", default="")
+    do_not_evict: str = msgspec.field(name="karpenter.sh/do-not-evict", default="")
+    """Of pods; it means nothing since 1.0, as does `do_not_consolidate` of nodes."""
+    do_not_consolidate: str = msgspec.field(name="karpenter.sh/do-not-consolidate", default="")
     ignore: str = msgspec.field(name="karpenter-check/ignore", default="")
     """Rules whose findings about this object somebody leaves be, with commas between them."""
     ignore_reason: str = msgspec.field(name="karpenter-check/ignore-reason", default="")

@@ -20,6 +20,7 @@ RECORDINGS = Path(__file__).parent.parent / "recordings"
 PartType: TypeAlias = type[msgspec.Struct]
 
 NOT_RECORDED = {
+    "Annotations.do_not_consolidate": "no recorded node says so",
     "Annotations.ignore": "nobody leaves anything be in the recordings",
     "Annotations.ignore_reason": "as Annotations.ignore",
     "Annotations.ignore_until": "as Annotations.ignore",
@@ -186,7 +187,7 @@ WRITTEN = {
     }, "status": {"subnets": [{"id": "subnet-1", "zone": "eu-west-1a"}], "amis": [
       {"id": "ami-1", "deprecated": true, "requirements": [{"key": "kubernetes.io/arch", "operator": "In", "values": ["arm64"]}]}
     ]}}""",
-    Kind.NODE: """{"metadata": {"name": "written", "namespace": "never"}, "spec": {"unschedulable": true}}""",
+    Kind.NODE: """{"metadata": {"name": "written", "namespace": "never", "annotations": {"karpenter.sh/do-not-consolidate": "true"}}, "spec": {"unschedulable": true}}""",
     Kind.PODDISRUPTIONBUDGET: """{"metadata": {"name": "written"}, "spec": {"unhealthyPodEvictionPolicy": "AlwaysAllow", "selector": {
       "matchExpressions": [{"key": "app", "operator": "In", "values": ["web"]}]
     }}}""",

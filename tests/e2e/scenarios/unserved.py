@@ -98,7 +98,14 @@ def restricted_label(stage: Stage) -> Outcome:
             says="karpenter.sh/provisioner-name",
             nodepool="",
         ),
-        no_rule_yet=("legacy-vocabulary",),
+        Found(
+            "legacy-vocabulary",
+            stage.of("Deployment", "web"),
+            "provisioner-name",
+            says="karpenter.sh/provisioner-name",
+            nodepool="",
+            caused_by="pod-ignored-by-karpenter",
+        ),
     )
 
 
