@@ -13,6 +13,7 @@ from karpenter_check.scheduling.last_word import reason_in
 from karpenter_check.scheduling.nodepool import LimitReached
 from karpenter_check.scheduling.nomination import pod_ref
 from karpenter_check.scheduling.refusal import NoOverlap, UndefinedLabel
+from karpenter_check.scheduling.topology import topology_refusals
 from karpenter_check.scheduling.unserved import Case, unserved
 from karpenter_check.scheduling.verdict import Answer, Verdict
 from karpenter_check.scheduling.volumes import claim_refs
@@ -103,23 +104,19 @@ def _finding(snapshot: Snapshot, owner: Ref, cause: str, pods: Sequence[_Waiting
             Fix("fix", text=_remedy(first)),
             Fix("verify", f"karpenter-check why pod -n {shlex.quote(pod.namespace)} {shlex.quote(pod.name)}"),
         ),
-        blames=tuple(
-            Blame(ref)
-            for ref in dict.fromkeys(
-                [
-                    *(_ref(name) for entry in pods for name in entry.blamed),
-                    *_without_capacity(snapshot, case),
-                    *(claim for entry in pods for claim in claim_refs(entry.pod)),
-                ]
-            )
-        ),
+        blames=tuple(map(Blame, dict.fromkeys(_blamed(snapshot, owner, cause, first, pods)))),
     )
 
 
-def _without_capacity(snapshot: Snapshot, case: Case) -> Iterator[Ref]:
-    """The NodePools that have nothing against the pod, and of which launches failed."""
+def _blamed(snapshot: Snapshot, owner: Ref, cause: str, first: _Waiting, pods: Sequence[_Waiting]) -> Iterator[Ref]:
+    """The NodePools that would take them but for their own state or for lack of capacity, their volumes, and their own topology."""
+    yield from (_ref(name) for entry in pods for name in entry.blamed)
     failed = capacity_errors(snapshot)
-    return (_ref(entry.nodepool) for entry in case.verdicts if entry.answer is not Answer.REFUSES and entry.nodepool in failed)
+    able = (entry.nodepool for entry in first.case.verdicts if entry.answer is not Answer.REFUSES)
+    yield from (_ref(name) for name in able if name in failed)
+    yield from (claim for entry in pods for claim in claim_refs(entry.pod))
+    if cause == _UNPROVEN and first.said and topology_refusals(first.said.message):
+        yield owner
 
 
 def _ref(nodepool: str) -> Ref:
