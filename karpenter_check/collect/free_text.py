@@ -13,6 +13,8 @@ _PHRASES = (
     "on node", "Successfully assigned", "forceful termination", "nominated for a pending pod", "Failed to schedule pod",
     "no instance type", "did not tolerate taint", "no new claims to deallocate", "preemption:", "due to minvalues incompatibility",
     "persistentvolumeclaim", "pvc", "storage class", "persistentvolume", "cannot", "(NodePool=", "(taint=", "requirements=",
+    "unsatisfiable topology constraint for topology spread", "unsatisfiable topology constraint for pod affinity",
+    "unsatisfiable topology constraint for pod anti-affinity",
 )  # fmt: skip
 """What rules and reports look for in messages: it stays, even where some object is called so."""
 _SCANNED = re.compile(
@@ -29,7 +31,7 @@ _TERMS = frozenset({
     "spot-to-spot", "long-running", "pre-shutdown", "kube-apiserver", "non-eviction", "ip-address", "amd64", "arm64", "x86_64",
     "back-off", "multi-attach", "built-in", "re-queue", "in-use", "multi-node", "single-node", "server-side", "client-side", "node-lost",
     "mountvolume.setup", "mountvolume.mountdevice", "unmountvolume.teardown", "unmountvolume.unmountdevice", "attachvolume.attach",
-    "mountvolume.newmounter", "expandvolume.expandvolume", "nodeclass-not-ready", "read-write-once",
+    "mountvolume.newmounter", "expandvolume.expandvolume", "nodeclass-not-ready", "read-write-once", "anti-affinity",
 })  # fmt: skip
 """Terms that are no plain words, and no names."""
 _NO_NAMES = frozenset({

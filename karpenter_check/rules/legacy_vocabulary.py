@@ -113,8 +113,8 @@ def _message(owner: Ref, cause: str, pods: int = 0) -> str:
     if cause == PROVISIONER_NAME:
         return f"{owner.name} asks for nodes with {_LABEL}, which Karpenter gives to none any more"
     if cause == DO_NOT_EVICT:
-        its = "it is" if owner.kind == "Pod" else f"its {plural(pods, 'pod')} {'is' if pods == 1 else 'are'}"
-        return f"{owner.name} says karpenter.sh/{DO_NOT_EVICT}, which Karpenter ignores since 1.0: {its} not protected"
+        its = "it" if owner.kind == "Pod" else f"its {plural(pods, 'pod')}"
+        return f"{owner.name} says karpenter.sh/{DO_NOT_EVICT}, which Karpenter ignores since 1.0: {its} may be disrupted"
     return f"{owner.name} tolerates {_TAINT}, a taint that is called karpenter.sh/disrupted since 1.0"
 
 

@@ -102,7 +102,7 @@ def test_a_pod_that_says_do_not_evict_is_found() -> None:
             owner=WEB,
             cause="do-not-evict",
             severity=Severity.MEDIUM,
-            message="web says karpenter.sh/do-not-evict, which Karpenter ignores since 1.0: its 1 pod is not protected",
+            message="web says karpenter.sh/do-not-evict, which Karpenter ignores since 1.0: its 1 pod may be disrupted",
             why="only karpenter.sh/do-not-disrupt keeps a pod from being disrupted now",
             impact=Impact(nodes=1, pods=1),
             evidence=(Evidence(POD, "metadata.annotations[karpenter.sh/do-not-evict]", "true"),),
