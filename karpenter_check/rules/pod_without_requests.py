@@ -65,15 +65,15 @@ def _finding(snapshot: Snapshot, nodepool: str, cause: str, places: Sequence[_Pl
     where = {snapshot.owner(place.pod): place for place in reversed(places)}
     nodes = Counter(place.node.name for place in places)
     most = max(nodes, key=lambda name: (shares[name], nodes[name], name))
-    named = [f"{owner} ({plural(count, 'pod')})" for owner, count in owners.most_common()]
-    workloads = "1 workload asks" if len(owners) == 1 else f"{len(owners)} workloads ask"
+    named = [f"{owner} ({count})" for owner, count in owners.most_common()]
+    ask = "asks" if len(places) == 1 else "ask"
     worst = f"on {most} such pods are {round(100 * shares[most])}% of those that are no DaemonSet's"
     return Finding(
         object=pool,
         owner=pool,
         nodepool=nodepool,
         cause=cause,
-        message=f"{workloads} for {_SAID[cause]} on {nodepool}'s nodes, {plural(len(places), 'pod')} in all: {few(named, _FEW)}",
+        message=f"{plural(len(places), 'pod')} on {nodepool}'s nodes {ask} for {_SAID[cause]}: {few(named, _FEW)}",
         why=f"Karpenter sizes nodes by requests, and takes what is not asked for as 0: to it these pods need no more than a place; {worst}",
         cost=_cost(cause),
         impact=Impact(nodes=len(nodes), pods=len(places)),

@@ -47,7 +47,7 @@ def test_pods_that_ask_for_nothing_are_found_by_their_nodepool() -> None:
             owner=POOL,
             nodepool="default",
             cause="both",
-            message="1 workload asks for neither cpu nor memory on default's nodes, 2 pods in all: Deployment shop/web (2 pods)",
+            message="2 pods on default's nodes ask for neither cpu nor memory: Deployment shop/web (2)",
             why="Karpenter sizes nodes by requests, and takes what is not asked for as 0: to it these pods need no more than a place; on n1 such pods are 50% of those that are no DaemonSet's",
             cost="nodes may be too small for them, and where memory runs short, they are the first that the kubelet evicts; a node that runs nothing else looks unused, and is consolidated",
             impact=Impact(nodes=1, pods=2),
@@ -73,7 +73,11 @@ def test_pods_that_ask_for_nothing_are_found_by_their_nodepool() -> None:
 
 @pytest.mark.parametrize(
     ("cpu", "memory", "cause", "words"),
-    [("", "128Mi", "cpu", "for no cpu on"), ("100m", "", "memory", "for no memory on"), ("0", "0", "both", "for neither cpu nor")],
+    [
+        ("", "128Mi", "cpu", "ask for no cpu:"),
+        ("100m", "", "memory", "ask for no memory:"),
+        ("0", "0", "both", "ask for neither cpu nor memory:"),
+    ],
 )
 def test_each_resource_is_a_cause(cpu: str, memory: str, cause: str, words: str) -> None:
     (finding,) = found(*two(cpu, memory))
@@ -86,8 +90,8 @@ def test_many_workloads_are_one_finding_that_names_a_few() -> None:
     (finding,) = found(*(without(f"job-{place}") for place in range(5)))
 
     assert finding.message == (
-        "5 workloads ask for neither cpu nor memory on default's nodes, 5 pods in all: "
-        "Pod shop/job-0 (1 pod), Pod shop/job-1 (1 pod), Pod shop/job-2 (1 pod) and 2 more"
+        "5 pods on default's nodes ask for neither cpu nor memory: "
+        "Pod shop/job-0 (1), Pod shop/job-1 (1), Pod shop/job-2 (1) and 2 more"
     )
     assert len(finding.occurrences) == 5
 
