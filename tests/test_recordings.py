@@ -94,6 +94,8 @@ def test_every_fault_is_found_and_nothing_else(recorded: Recorded) -> None:
         (Severity.HIGH, "pod-fits-no-nodepool", a_deployment("wrongzone"), "", "unproven"),
         (Severity.HIGH, "pod-ignored-by-karpenter", a_deployment("legacy"), "", "label:karpenter.sh/provisioner-name"),
         (Severity.MEDIUM, "do-not-disrupt-blocks", a_deployment("drifty-app"), "", "pod"),
+        (Severity.MEDIUM, "legacy-vocabulary", a_deployment("legacy"), "", "do-not-evict"),
+        (Severity.MEDIUM, "legacy-vocabulary", a_deployment("legacy"), "", "provisioner-name"),
         (Severity.MEDIUM, "node-expiry-herd", a_deployment("ephemeral"), "shortlived", "replicas"),
         (Severity.MEDIUM, "node-reaping-blocked", DRIFTY, "drifty", "do_not_disrupt_pod"),
         (Severity.MEDIUM, "pod-multiple-pdbs", a_deployment("web"), "", "multiple-pdbs"),
@@ -115,9 +117,12 @@ def test_every_fault_is_found_and_nothing_else(recorded: Recorded) -> None:
         (Severity.LOW, "nodepool-without-limits", a_nodepool("shortlived"), "shortlived", "no-limits"),
         (Severity.LOW, "nodepool-without-limits", a_nodepool("slowboot"), "slowboot", "no-limits"),
         (Severity.LOW, "pdb-blocks-drain", DB_PDB, "", "max-unavailable-zero"),
+        (Severity.LOW, "pod-without-requests", a_nodepool("general"), "general", "both"),
         (Severity.LOW, "termination-grace-trap", a_nodepool("batch-spot"), "batch-spot", "endless-drain"),
         (Severity.LOW, "termination-grace-trap", a_nodepool("drifty"), "drifty", "endless-drain"),
         (Severity.LOW, "termination-grace-trap", a_nodepool("general"), "general", "endless-drain"),
+        (Severity.INFO, "workload-on-one-node", a_deployment("api"), "general", "one-node"),
+        (Severity.INFO, "workload-on-one-node", a_deployment("norequests"), "general", "one-node"),
     ]
 
 
@@ -262,6 +267,8 @@ def test_beside_the_runaway_only_what_was_done_to_the_cluster_is_found(recorded:
         (Severity.HIGH, "do-not-disrupt-blocks", a_deployment("ephemeral-pinned"), "", "pod"),
         (Severity.HIGH, "nominated-pod-failure", a_deployment("nominal-app"), "nominal", "preempted"),
         (Severity.MEDIUM, "do-not-disrupt-blocks", a_deployment("drifty-app"), "", "pod"),
+        (Severity.MEDIUM, "legacy-vocabulary", a_deployment("legacy"), "", "do-not-evict"),
+        (Severity.MEDIUM, "legacy-vocabulary", a_deployment("legacy"), "", "provisioner-name"),
         (Severity.MEDIUM, "node-expiry-herd", a_deployment("ephemeral"), "shortlived", "replicas"),
         (Severity.MEDIUM, "node-reaping-blocked", DRIFTY, "drifty", "do_not_disrupt_pod"),
         (Severity.MEDIUM, "pod-multiple-pdbs", a_deployment("web"), "", "multiple-pdbs"),
@@ -288,6 +295,7 @@ def test_beside_the_runaway_only_what_was_done_to_the_cluster_is_found(recorded:
         (Severity.LOW, "pod-fits-no-nodepool", a_deployment("windowsy"), "", "label:kubernetes.io/os"),
         (Severity.LOW, "pod-fits-no-nodepool", a_deployment("wrongzone"), "", "unproven"),
         (Severity.LOW, "pod-ignored-by-karpenter", a_deployment("legacy"), "", "label:karpenter.sh/provisioner-name"),
+        (Severity.LOW, "pod-without-requests", a_nodepool("general"), "general", "both"),
         (Severity.LOW, "termination-grace-trap", a_nodepool("batch-spot"), "batch-spot", "endless-drain"),
         (Severity.LOW, "termination-grace-trap", a_nodepool("drifty"), "drifty", "endless-drain"),
         (Severity.LOW, "termination-grace-trap", a_nodepool("general"), "general", "endless-drain"),

@@ -21,7 +21,9 @@ UNREAD = {
     Status.FORBIDDEN: "events is forbidden",
     Status.FAILED: "timed out",
 }
-BY_EVENTS_ALONE = {"consolidation-churn", "nominated-pod-failure", "node-reaping-nominated", "pod-ip-exhausted"}
+BY_EVENTS_ALONE = {
+    "consolidation-churn", "nominated-pod-failure", "node-reaping-nominated", "pod-ip-exhausted", "topology-spread-deadlock",
+}  # fmt: skip
 SURENESS = list(Confidence)
 NOBODY_READS = ("Scheduled", "FailedScheduling")
 """Of the scheduler's events: a live cluster is not asked for them."""
