@@ -70,7 +70,11 @@ def test_without_events_a_rule_finds_nothing_new_and_is_no_surer(
 @pytest.mark.parametrize("status", UNREAD)
 def test_rules_that_know_from_events_alone_are_skipped_and_say_why(recorded: Callable[[str], Report], status: Status) -> None:
     report = scan(without_events(recorded("faults").snapshot, status), every_rule())
-    skipped = {run.rule.slug: (run.reason, run.missing) for run in report.runs if run.outcome is Outcome.SKIPPED}
+    skipped = {
+        run.rule.slug: (run.reason, run.missing)
+        for run in report.runs
+        if run.outcome is Outcome.SKIPPED and Kind.EVENT in run.missing
+    }
 
     assert skipped == dict.fromkeys(BY_EVENTS_ALONE, (f"Event: {status} ({UNREAD[status]})", (Kind.EVENT,)))
 
