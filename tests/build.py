@@ -423,6 +423,7 @@ def a_pod(
     deletion_cost: str = "",
     phase: str = "",
     ready: bool = True,
+    unready_for: str = "",
     grace: int | None = 30,
     deleted: str = "",
     message: str = "0/1 nodes are available",
@@ -475,7 +476,14 @@ def a_pod(
         PodStatus(
             phase or ("Running" if on else "Pending"),
             start_time=ago(age) if on else None,
-            conditions=(scheduled, Condition("Ready", str(bool(on) and ready))),
+            conditions=(
+                scheduled,
+                Condition(
+                    "Ready",
+                    str(bool(on) and ready and not unready_for),
+                    last_transition_time=ago(unready_for) if unready_for else None,
+                ),
+            ),
         ),
     )
 
@@ -499,22 +507,54 @@ def a_daemonset(
 
 
 def a_deployment(
-    name: str = "web", *, namespace: str = "shop", replicas: int = 1, labels: Mapping[str, str] | None = None
+    name: str = "web",
+    *,
+    namespace: str = "shop",
+    replicas: int = 1,
+    labels: Mapping[str, str] | None = None,
+    image: str = "web:1",
+    env: Mapping[str, str] | None = None,
+    age: str = "1000h",
+    deleted: str = "",
 ) -> Deployment:
     """A Deployment; `a_cluster` adds its ReplicaSet."""
+    container = DeploymentContainer(image, tuple(EnvVar(key, value) for key, value in (env or {}).items()))
     return Deployment(
-        Metadata(name, namespace, a_uid("Deployment", name, namespace), ago("1000h"), labels=dict(labels or {})),
-        DeploymentSpec(replicas),
+        Metadata(
+            name,
+            namespace,
+            a_uid("Deployment", name, namespace),
+            ago(age),
+            ago(deleted) if deleted else None,
+            labels=dict(labels or {}),
+        ),
+        DeploymentSpec(replicas, DeploymentTemplate(DeploymentPodSpec((container,)))),
     )
 
 
-def a_controller(feature_gates: str | EnvVar = "", *, name: str = "karpenter") -> Deployment:
-    """The Deployment of Karpenter's controller, with these feature gates."""
+KARPENTER = {"app.kubernetes.io/name": "karpenter"}
+
+
+def a_controller(
+    feature_gates: str | EnvVar | None = None,
+    *,
+    name: str = "karpenter",
+    replicas: int = 2,
+    image: str = "public.ecr.aws/karpenter/controller:1.13.0",
+    env: Mapping[str, str] | None = None,
+    age: str = "1000h",
+    deleted: str = "",
+) -> Deployment:
+    """Karpenter's own Deployment, as its chart makes it; with feature gates, if some are given."""
+    deployment = a_deployment(
+        name, namespace="kube-system", replicas=replicas, labels=KARPENTER, image=image, env=env, age=age, deleted=deleted
+    )
+    if feature_gates is None:
+        return deployment
     gates = feature_gates if isinstance(feature_gates, EnvVar) else EnvVar("FEATURE_GATES", feature_gates)
-    deployment = a_deployment(name, namespace="kube-system", replicas=2, labels={"app.kubernetes.io/name": "karpenter"})
-    containers = (DeploymentContainer("public.ecr.aws/karpenter/controller:1.13.0", (gates,)),)
-    template = DeploymentTemplate(DeploymentPodSpec(containers))
-    return msgspec.structs.replace(deployment, spec=DeploymentSpec(2, template))
+    (container,) = deployment.spec.template.spec.containers
+    template = DeploymentTemplate(DeploymentPodSpec((msgspec.structs.replace(container, env=(*container.env, gates)),)))
+    return msgspec.structs.replace(deployment, spec=DeploymentSpec(replicas, template))
 
 
 def a_statefulset(name: str = "db", *, namespace: str = "data", replicas: int = 1) -> StatefulSet:
@@ -623,11 +663,14 @@ def a_replicaset_of(deployment: Deployment) -> ReplicaSet:
 
 
 def a_healthy_cluster() -> Snapshot:
-    """Two nodes of one NodePool, a DaemonSet on each, a Deployment of two replicas."""
-    logs, web = a_daemonset("logs"), a_deployment("web", replicas=2)
+    """Two nodes of one NodePool, a DaemonSet on each, a Deployment of two replicas; and Karpenter on two nodes that are not its own."""
+    logs, web, karpenter = a_daemonset("logs"), a_deployment("web", replicas=2), a_controller()
     return a_cluster(
+        a_node("group-1", pool=""), a_node("group-2", pool=""), karpenter,
+        a_pod("karpenter-1", on="group-1", of=karpenter, labels=KARPENTER), a_pod("karpenter-2", on="group-2", of=karpenter, labels=KARPENTER),
         a_nodepool(limits={"cpu": "100"}), a_node("n1"), a_node("n2", age="9h"), a_nodeclaim(node="n1"), a_nodeclaim(node="n2", age="9h"), logs, web,
-        a_pod("logs-1", on="n1", of=logs), a_pod("logs-2", on="n2", of=logs), a_pod("web-1", on="n1", of=web), a_pod("web-2", on="n2", of=web), kubernetes="v1.36.2",
+        a_pod("logs-1", on="n1", of=logs), a_pod("logs-2", on="n2", of=logs), a_pod("web-1", on="n1", of=web), a_pod("web-2", on="n2", of=web),
+        kubernetes="v1.36.0",
     )  # fmt: skip
 
 

@@ -65,6 +65,8 @@ class Pod(msgspec.Struct, frozen=True, gc=False):
     """What it takes of its node: its shape's requests, but while it is resized in place."""
     termination_grace_period_seconds: int | None
     """How long it may take to stop; the API server writes 30 where its author says nothing."""
+    unready_since: Timestamp | None = None
+    """Since when its Ready condition is False, of one that is `unready`."""
 
     @property
     def has_claims(self) -> bool:
@@ -183,6 +185,7 @@ class PodShapes:
             start_time=pod.status.start_time,
             ready=readiness is not None and readiness.status == "True",
             unready=readiness is not None and readiness.status == "False",
+            unready_since=readiness.last_transition_time if readiness is not None and readiness.status == "False" else None,
             scheduled=condition(pod.status.conditions, "PodScheduled"),
             held=effective_requests(pod.spec, status=pod.status) if resized(pod.spec, pod.status) else shape.requests,
             termination_grace_period_seconds=pod.spec.termination_grace_period_seconds,

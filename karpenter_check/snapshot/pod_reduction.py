@@ -1,6 +1,7 @@
 """Pods reduced to what a snapshot keeps, as a list of them streams by: each distinct part is decoded once, told apart by its bytes."""
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
@@ -160,6 +161,7 @@ class PodReduction:
             scheduled,
             alike.shape.requests if held is None else held,
             spec.termination_grace_period_seconds,
+            _unready_since(status) if ready == "False" else None,
         )
 
     def _alike(self, parts: tuple[Any, ...]) -> _Alike:
@@ -214,6 +216,10 @@ def _had(statuses: tuple[ListedContainerStatus, ...]) -> _Had:
 
 def _containers(asked: _Asked) -> tuple[Container, ...]:
     return tuple(Container(_resources(resources), _ports(ports), policy, name) for name, resources, ports, policy in asked)
+
+
+def _unready_since(status: ListedStatus) -> datetime | None:
+    return next(entry.last_transition_time for entry in status.conditions if entry.type == "Ready")
 
 
 def _held(spec: ListedSpec, status: ListedStatus) -> Milli | None:

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from karpenter_check import __version__, rules
+from karpenter_check.finding import Finding
 from karpenter_check.reports import Format, render
-from karpenter_check.rule import AnyRule
+from karpenter_check.rule import AnyRule, NotProven
 from karpenter_check.rules import every_rule
 from karpenter_check.scan import Outcome, Report, scan
+from karpenter_check.snapshot import Snapshot
 from karpenter_check.snapshot.duration import spoken
 from tests.build import a_healthy_cluster
 from tests.command_line import parse
@@ -153,9 +155,17 @@ def test_a_healthy_cluster_is_silent(rule: AnyRule) -> None:
     assert list(rule(a_healthy_cluster())) == []
 
 
+def found(rule: AnyRule, snapshot: Snapshot) -> list[Finding]:
+    """What a rule says of a snapshot; nothing where that cannot prove anything."""
+    try:
+        return list(rule(snapshot))
+    except NotProven:
+        return []
+
+
 @each_rule
 def test_a_healthy_cluster_that_was_recorded_is_silent(rule: AnyRule, recorded: Recorded) -> None:
-    assert list(rule(recorded("healthy").snapshot)) == []
+    assert found(rule, recorded("healthy").snapshot) == []
 
 
 def test_a_healthy_cluster_is_judged_by_every_rule() -> None:
@@ -167,7 +177,7 @@ def test_a_healthy_cluster_is_judged_by_every_rule() -> None:
 def test_the_same_snapshot_gives_the_same_findings(rule: AnyRule, name: str, recorded: Recorded) -> None:
     snapshot = recorded(name).snapshot
 
-    assert scan(snapshot, [rule]).results == scan(snapshot, [rule]).results
+    assert found(rule, snapshot) == found(rule, snapshot)
 
 
 def own_commands(rule: AnyRule, recorded: Recorded) -> Iterator[str]:
