@@ -68,9 +68,9 @@ def version_skew(snapshot: Snapshot) -> Iterator[Finding]:
 
 def _releases(snapshot: Snapshot) -> list[_Release]:
     """The controllers whose versions mean something. Raises NotProven where there is none."""
-    found = controllers(snapshot)
+    found = [deployment for deployment in controllers(snapshot) if deployment.spec.replicas]
     if not found:
-        raise NotProven("no Deployment of Karpenter is in the cluster, as with EKS Auto Mode, whose Karpenter runs outside of it")
+        raise NotProven("no Deployment of Karpenter runs in the cluster, as with EKS Auto Mode, whose Karpenter runs outside of it")
     groups = served_groups(snapshot)
     if groups != {_AWS}:
         named = ", ".join(clip(group) for group in sorted(groups)) or "no node class of a Karpenter in the cluster"
@@ -118,8 +118,8 @@ def _incompatible(snapshot: Snapshot, release: _Release, minor: int) -> Finding 
             "kubernetes-too-new",
             Severity.MEDIUM if minor == last + 1 else Severity.HIGH,
             f"Kubernetes 1.{minor} is newer than Karpenter {release.version} supports, which is 1.{first} to 1.{last}",
-            "a Karpenter that is older than its Kubernetes may choose images that do not join, and does not know what its scheduler does anew",
-            "what works today is not tested, and may end with any update of nodes",
+            "nobody tested the two together: Karpenter chooses images by Kubernetes' version, and plans as its own, older copy of the scheduler",
+            "what works today may end with the next image, and pods may get nodes that the scheduler does not use for them",
             f"Karpenter {wanted} or later" if wanted else "a release that supports it, once there is one",
             kubernetes,
         )
@@ -129,8 +129,8 @@ def _incompatible(snapshot: Snapshot, release: _Release, minor: int) -> Finding 
             "kubernetes-too-old",
             Severity.HIGH,
             f"Kubernetes 1.{minor} is older than Karpenter {release.version} supports, which is 1.{first} to 1.{last}",
-            "Karpenter asks the API server for what an older one does not have",
-            "what works today is not tested; Karpenter may fail with any of its updates",
+            "nobody tested the two together: Karpenter and its definitions may use what an older API server does not have",
+            "what works today may end with Karpenter's next update",
             f"Kubernetes 1.{first} or later, or an older Karpenter",
             kubernetes,
         )

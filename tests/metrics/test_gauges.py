@@ -24,11 +24,11 @@ from karpenter_check.metrics.gauges import (
 )
 from karpenter_check.rules import every_rule
 from karpenter_check.scan import Report, scan
-from karpenter_check.snapshot import Kind, Snapshot, Status, Version
-from tests.build import NOON, a_cluster, a_healthy_cluster, a_node
+from karpenter_check.snapshot import Coverage, Kind, Snapshot, Status, Version
+from tests.build import NOON, a_healthy_cluster
 from tests.metrics.pushgateway import installed
 
-WITHOUT_EVENTS = {"node-reaping-nominated", "nominated-pod-failure", "pod-ip-exhausted"}
+WITHOUT_EVENTS = {rule.slug for rule in every_rule() if Kind.EVENT in rule.needs}
 
 
 def samples(report: Report, name: str) -> dict[Labels, float]:
@@ -42,7 +42,8 @@ def judged(snapshot: Snapshot) -> Report:
 
 
 def a_cluster_without_events() -> Snapshot:
-    return a_cluster(a_node("n1"), kubernetes="v1.36.2", missing={Kind.EVENT: Status.FORBIDDEN})
+    whole = a_healthy_cluster()
+    return replace(whole, coverage={**whole.coverage, Kind.EVENT: Coverage(Status.FORBIDDEN)})
 
 
 def test_every_evaluated_rule_is_zero_at_every_severity() -> None:

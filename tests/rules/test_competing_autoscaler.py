@@ -92,7 +92,11 @@ def test_a_handler_with_a_queue_beside_karpenters_own_is_worse() -> None:
     )
 
 
-@pytest.mark.parametrize("things", [(a_controller(),), ()], ids=["no queue", "no Deployment"])
+@pytest.mark.parametrize(
+    "things",
+    [(a_controller(),), (a_controller(env=QUEUE, replicas=0),), ()],
+    ids=["no queue", "turned off", "no Deployment"],
+)
 def test_whether_karpenter_has_a_queue_is_not_supposed(things: tuple[Thing, ...]) -> None:
     (finding,) = found(named(HANDLER), *things)
 

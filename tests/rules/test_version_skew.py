@@ -30,8 +30,9 @@ def test_a_kubernetes_that_is_too_new_is_found() -> None:
             cause="kubernetes-too-new",
             severity=Severity.MEDIUM,
             message="Kubernetes 1.35 is newer than Karpenter 1.6.2 supports, which is 1.26 to 1.34",
-            why="a Karpenter that is older than its Kubernetes may choose images that do not join, and does not know what its scheduler does anew",
-            cost="what works today is not tested, and may end with any update of nodes",
+            why="nobody tested the two together: Karpenter chooses images by Kubernetes' version, and plans as its own, older copy of the "
+            "scheduler",
+            cost="what works today may end with the next image, and pods may get nodes that the scheduler does not use for them",
             evidence=(
                 Evidence(DEPLOYMENT, "spec.template.spec.containers.image", f"{IMAGE}:1.6.2@sha256:0123"),
                 Evidence(path="Kubernetes version", value="v1.35.1-eks-113cf36"),
@@ -118,3 +119,11 @@ def test_nodepools_of_auto_mode_beside_its_own_do_not_matter() -> None:
 def test_auto_mode_has_no_version_to_judge() -> None:
     with pytest.raises(NotProven, match="as with EKS Auto Mode"):
         list(version_skew(a_cluster(a_nodepool(), kubernetes="v1.34.0")))
+
+
+def test_an_old_karpenter_that_is_turned_off_does_not_matter() -> None:
+    old = a_controller(name="karpenter-blue", image=f"{IMAGE}:1.2.0", replicas=0)
+
+    assert list(version_skew(a_cluster(a_nodepool(), a_controller(), old, kubernetes="v1.36.0"))) == []
+    with pytest.raises(NotProven, match="no Deployment of Karpenter runs in the cluster"):
+        list(version_skew(a_cluster(a_nodepool(), old, kubernetes="v1.36.0")))
