@@ -85,7 +85,7 @@ def controller_unhealthy(
         elif not any(pod.ready for pod in controller.pods):
             yield from _down(snapshot, controller, warn_after, fail_after)
         else:
-            # a lease that the leader has not renewed for a minute belongs here: its pods are ready, and none of them works
+            # a Lease that no leader has renewed for a minute belongs here: the pods are Ready, and none of them works
             worse = [*_restarting(snapshot, controller, restarts)]
             if len(found) == 1:
                 worse += _undone(snapshot, controller, overdue_after)
@@ -254,11 +254,12 @@ def _undone(snapshot: Snapshot, controller: _Controller, overdue_after: timedelt
         return
     late.sort(key=lambda entry: (entry[2], entry[0].name))
     claim, word, due = late[0]
-    reasons = " or ".join(sorted({"expired" if word == "expired" else "did not become nodes" for _, word, _ in late}))
+    reasons = " or ".join(sorted({"expired" if word == "expired" else "never became a node" for _, word, _ in late}))
     rule_of = "its expireAfter ran out" if word == "expired" else "its node had not joined after 15 minutes"
     yield _finding(
         controller, "overdue-work", Severity.HIGH,
-        f"Karpenter runs, and {plural(len(late), 'NodeClaim')} that {reasons} should be gone for up to {spoken(snapshot.taken_at - due)}",
+        f"Karpenter runs, and has not deleted {plural(len(late), 'NodeClaim')} that {reasons}, "
+        f"for {'up to ' * (len(late) > 1)}{spoken(snapshot.taken_at - due)} now",
         f"NodeClaim {claim.name} was to be deleted at {at(snapshot, due)}, as {rule_of}; Karpenter does that at once, so none of its pods "
         f"leads, it is stuck, or its deletions are refused; {signs_of_life(snapshot)}",
         "what else it leaves undone does not show: nodes for pending pods, drift, drains",

@@ -91,7 +91,7 @@ class Cluster:
 def _own_node_and_controller(karpenter: str) -> list[Object]:
     """A node that another autoscaler made, and Karpenter's Deployment on it, whose image tells the version.
 
-    The controller itself runs beside the cluster: the Deployment's pod is the stand-in kubelet's, as all pods are.
+    The controller itself runs beside the cluster: the Deployment's pods are the stand-in kubelet's, as all pods are.
     """
     labels = {"app.kubernetes.io/name": "karpenter"}
     resources = {"cpu": "4", "memory": "16Gi", "pods": "58"}
@@ -120,7 +120,7 @@ def _own_node_and_controller(karpenter: str) -> list[Object]:
             "kind": "Deployment",
             "metadata": {"name": "karpenter", "namespace": "kube-system", "labels": labels},
             "spec": {
-                "replicas": 1,
+                "replicas": 2,
                 "selector": {"matchLabels": labels},
                 "template": {
                     "metadata": {"labels": labels},

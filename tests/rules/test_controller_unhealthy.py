@@ -251,7 +251,7 @@ def test_a_karpenter_that_runs_and_does_not_do_its_work_is_found() -> None:
     (finding,) = found(*two(), an_old())
 
     assert (finding.cause, finding.severity, finding.confidence) == ("overdue-work", Severity.HIGH, Confidence.LIKELY)
-    assert finding.message == "Karpenter runs, and 1 NodeClaim that expired should be gone for up to 2h"
+    assert finding.message == "Karpenter runs, and has not deleted 1 NodeClaim that expired, for 2h now"
     assert finding.why.startswith(
         "NodeClaim default-n1 was to be deleted at 10:00:00Z, as its expireAfter ran out; Karpenter does that at once, so none of its "
         "pods leads, it is stuck, or its deletions are refused; "
@@ -264,10 +264,22 @@ def test_a_claim_that_never_became_a_node_is_overdue_work_too() -> None:
     claim = replace(claim, status=replace(claim.status, conditions=(unknown,)))
     (finding,) = found(*two(), claim)
 
-    assert finding.message == "Karpenter runs, and 1 NodeClaim that did not become nodes should be gone for up to 25m"
+    assert finding.message == "Karpenter runs, and has not deleted 1 NodeClaim that never became a node, for 25m now"
     assert [(entry.object.name, entry.reason, entry.since) for entry in finding.occurrences] == [
         ("stray", "unregistered", ago("25m"))
     ]
+
+
+def test_what_is_overdue_is_one_finding() -> None:
+    unknown = Condition("Registered", "Unknown", "AwaitingReconciliation", last_transition_time=ago("40m"))
+    stray = a_nodeclaim("stray", node="", age="40m")
+    stray = replace(stray, status=replace(stray.status, conditions=(unknown,)))
+    (finding,) = found(*two(), an_old(), stray)
+
+    assert (
+        finding.message == "Karpenter runs, and has not deleted 2 NodeClaims that expired or never became a node, for up to 2h now"
+    )
+    assert finding.impact == Impact(nodes=1, nodeclaims=2)
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from karpenter_check.finding import Confidence, EventEvidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity
+from karpenter_check.finding import Blame, Confidence, EventEvidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity
 from karpenter_check.rules.node_expiry_overdue import node_expiry_overdue
 from karpenter_check.snapshot import Kind, Snapshot, Status
 from karpenter_check.snapshot.event import Event, InvolvedObject
 from karpenter_check.snapshot.metadata import Condition
 from karpenter_check.snapshot.nodepool import Disruption, NodeClaim, NodeClassRef, NodePoolSpec
-from tests.build import Thing, a_cluster, a_node, a_nodeclaim, a_nodepool, a_pod, ago, an_event
+from tests.build import Thing, a_cluster, a_controller, a_node, a_nodeclaim, a_nodepool, a_pod, ago, an_event
 
 POOL = Ref("NodePool", "default", "karpenter.sh/v1")
 NODE = Ref("Node", "n1", "v1")
@@ -206,6 +206,23 @@ def test_auto_mode_is_run_by_somebody_else() -> None:
     assert finding.fix[0] == Fix(
         "fix", text="EKS Auto Mode's Karpenter is run by AWS: open a support case with the NodeClaim's name and these times"
     )
+
+
+def test_the_deployment_of_karpenter_is_to_blame_unless_it_is_auto_modes_work_or_the_time_may_be_wrong() -> None:
+    controller, pod = a_controller(), a_pod("new", on="n1", age="10m")
+    auto = replace(an_old(), spec=replace(an_old().spec, node_class_ref=NodeClassRef("NodeClass", "default", "eks.amazonaws.com")))
+    blame = Blame(Ref("Deployment", "karpenter", "apps/v1", "kube-system"))
+    blames = [
+        found(*things)[0].blames
+        for things in (
+            (a_node("n1"), an_old(), pod, controller),
+            (a_node("n1"), auto, pod, controller),
+            (a_node("n1"), an_old(), pod),
+            (a_node("n1", age="26h"), an_old(), controller),
+        )
+    ]
+
+    assert blames == [(blame,), (), (), ()]
 
 
 def test_events_and_pods_are_not_needed() -> None:
