@@ -13,6 +13,7 @@ NAMES = frozenset({
     "antrea-agent", "azure-cns", "azure-cni", "azure-ip-masq-agent", "cloud-node-manager", "csi-azuredisk-node", "csi-azurefile-node",
     "kube-ovn-cni", "ovnkube-node", "csi-node", "csi-nodeplugin", "csi-driver-node", "pdcsi-node", "csi-rbdplugin", "csi-cephfsplugin",
     "longhorn-csi-plugin", "longhorn-manager", "metrics-server", "aws-load-balancer-controller", "nvidia-device-plugin-daemonset",
+    "cluster-autoscaler", "aws-cluster-autoscaler", "aws-node-termination-handler", "descheduler",
     "system-node-critical", "system-cluster-critical", "karpenter-leader-election", "nodepools.karpenter.sh", "nodeclaims.karpenter.sh",
     "provisioners.karpenter.sh", "machines.karpenter.sh", "nodeoverlays.karpenter.sh", "ec2nodeclasses.karpenter.k8s.aws",
     "nodeclasses.eks.amazonaws.com", "aksnodeclasses.karpenter.azure.com", "gcenodeclasses.karpenter.k8s.gcp", "kwoknodeclasses.karpenter.kwok.sh",

@@ -118,7 +118,7 @@ def _finding(snapshot: Snapshot, ref: Ref, known: str) -> Finding:
         cause=cause,
         severity=Severity.MEDIUM if cause == _QUEUE_MODE else Severity.INFO,
         confidence=Confidence.LIKELY,
-        message=f"{known} runs beside Karpenter and {said.does}",
+        message=f"{'aws-' * (known == HANDLER)}{known} runs beside Karpenter and {said.does}",
         why=why,
         cost="nodes that come twice, or pods that move twice" if known == AUTOSCALER else "pods that are moved by two at once",
         evidence=tuple(evidence),

@@ -140,8 +140,8 @@ def test_a_redacted_recording_is_found_to_have_the_same_faults(redacted: Redacte
     ]
 
 
-_ALSO_WORDS_OF_KUBERNETES = frozenset({"a", "arm64", "batch", "node"})
-"""Names or values in the recordings: also an article, an architecture, an API group, and of `Preempted by … on node`."""
+_ALSO_WORDS_OF_KUBERNETES = frozenset({"a", "arm64", "batch", "controller", "node"})
+"""Names or values in the recordings: also an article, an architecture, an API group, Karpenter's image, and of `Preempted by … on node`."""
 
 
 def _texts(value: Any) -> Iterator[str]:
