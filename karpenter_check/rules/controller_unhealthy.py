@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from karpenter_check.disruption.controller import AUTO_MODE, controller_ref, controllers, has_nothing_to_do, pods_of, served_groups
 from karpenter_check.disruption.expiry import expiry, overdue
-from karpenter_check.disruption.life_signs import newest_time, signs_of_life
+from karpenter_check.disruption.life_signs import last_word, last_write, newest_time, signs_of_life
 from karpenter_check.finding import (
     Confidence,
     Evidence,
@@ -34,6 +34,8 @@ _REGISTRATION_TIMEOUT = timedelta(minutes=15)
 """After so long Karpenter deletes a NodeClaim whose node did not join (`nodeclaim/lifecycle/liveness.go:registrationTimeout`, 1.13)."""
 _RECENT = timedelta(minutes=10)
 """A container that fails again and again is told of every five minutes, the longest pause of its kubelet."""
+_LEASE_LASTS = timedelta(seconds=15)
+"""Of a leader that is lost (controller-runtime, pkg/manager/manager.go: defaultLeaseDuration, 0.23)."""
 _HERD = "all NodeClaims that expired meanwhile are deleted at once as it comes back, and no budget slows that"
 _LABELLED = "-l app.kubernetes.io/name=karpenter"
 
@@ -66,6 +68,7 @@ def controller_unhealthy(
     *,
     warn_after: timedelta = timedelta(minutes=1),
     fail_after: timedelta = timedelta(minutes=5),
+    lease_after: timedelta = timedelta(minutes=1),
     overdue_after: timedelta = timedelta(minutes=5),
     alone_after: timedelta = timedelta(minutes=15),
     restarts: int = 5,
@@ -85,8 +88,7 @@ def controller_unhealthy(
         elif not any(pod.ready for pod in controller.pods):
             yield from _down(snapshot, controller, warn_after, fail_after)
         else:
-            # a Lease that no leader has renewed for a minute belongs here: the pods are Ready, and none of them works
-            worse = [*_restarting(snapshot, controller, restarts)]
+            worse = [*_leaderless(snapshot, controller, lease_after), *_restarting(snapshot, controller, restarts)]
             if len(found) == 1:
                 worse += _undone(snapshot, controller, overdue_after)
             yield from worse or _alone(snapshot, controller, alone_after)
@@ -195,6 +197,38 @@ def _events(snapshot: Snapshot, pod: Pod) -> Iterator[Event]:
 def _last_event(snapshot: Snapshot, pod: Pod) -> Event | None:
     """What a kubelet last said of a pod that does not run as it should."""
     return max(_events(snapshot, pod), key=lambda event: event.last_seen or snapshot.taken_at, default=None)
+
+
+def _leaderless(snapshot: Snapshot, controller: _Controller, lease_after: timedelta) -> Iterator[Finding]:
+    """A Lease that no leader renews, as each does every 2 seconds; a leader that fails to for 10 ends.
+
+    One that Karpenter has worked without since is left from other times: with DISABLE_LEADER_ELECTION nobody renews any.
+    """
+    lease = next((entry for entry in snapshot.leases if entry.metadata.namespace == controller.ref.namespace), None)
+    renewed = lease.spec.renew_time if lease else None
+    if lease is None or renewed is None or snapshot.taken_at - renewed < lease_after:
+        return
+    word, written = last_word(snapshot), last_write(snapshot)
+    signs = [moment for moment in (word.last_seen if word else None, written) if moment]
+    if any(moment - renewed >= _LEASE_LASTS for moment in signs):
+        return
+    ref, holder = Ref("Lease", lease.metadata.name, "coordination.k8s.io/v1", lease.metadata.namespace), lease.spec.holder_identity
+    cost, impact = _waiting(snapshot)
+    yield _finding(
+        controller, "stale-lease", Severity.CRITICAL.lowered(2 if controller.spare else 0),
+        f"no pod of Karpenter leads: its Lease was last renewed {spoken(snapshot.taken_at - renewed)} ago",
+        f"{clip(holder, 120) or 'nobody'} holds {ref}, renewed at {at(snapshot, renewed)}; a leader renews it every 2 s, and only the leader "
+        f"works; {signs_of_life(snapshot)}",
+        cost,
+        (Fix("fix", f"kubectl logs {controller.at} --all-pods=true --tail=50",
+             text="see why none of its pods gets the Lease: refused writes, or an API server that they do not reach", risk=_HERD),),
+        confidence=Confidence.LIKELY, impact=impact,
+        evidence=(
+            Evidence(ref, "spec.renewTime", f"{renewed:%Y-%m-%dT%H:%M:%SZ}"),
+            Evidence(ref, "spec.holderIdentity", clip(holder, 120) or "none"),
+        ),
+        since=renewed,
+    )  # fmt: skip
 
 
 def _restarting(snapshot: Snapshot, controller: _Controller, restarts: int) -> Iterator[Finding]:

@@ -9,6 +9,8 @@ from karpenter_check.disruption.controller import controller_ref, controllers, s
 from karpenter_check.finding import Evidence, Finding, Fix, Ref, Severity, clip, verification
 from karpenter_check.rule import NotProven, Stage, rule
 from karpenter_check.snapshot import Kind, Snapshot, Version
+from karpenter_check.snapshot.counted import few
+from karpenter_check.snapshot.installation import CustomResourceDefinition
 from karpenter_check.snapshot.version import parse_version
 from karpenter_check.snapshot.workload import Deployment
 
@@ -38,6 +40,7 @@ _KNOWN_BAD = {
     ): "some pods with topologySpreadConstraints are held unschedulable and get no node (kubernetes-sigs/karpenter issue 2785)"
 }
 """Releases that Karpenter's upgrade guide warns of."""
+_V1BETA1, _WITHOUT_V1BETA1 = "v1beta1", Version(1, 1)
 _RELEASE = re.compile(r"v?[0-9]+\.[0-9]+\.[0-9]+")
 _KUBERNETES = re.compile(r"v?1\.([0-9]{1,3})(?:[.+-].*)?")
 
@@ -53,17 +56,65 @@ class _Release:
 
 @rule(severity=Severity.HIGH, needs={Kind.DEPLOYMENT, Kind.NODEPOOL}, since="0.1.0", judges_ages=False, stage=Stage.CONTROLLER)
 def version_skew(snapshot: Snapshot) -> Iterator[Finding]:
-    """Karpenter's version does not go with that of Kubernetes, or is known for a fault."""
+    """Karpenter's version does not go with that of Kubernetes or of its definitions, or is known for a fault."""
+    findings = [*_definitions(snapshot)]
+    try:
+        findings += _by_table(snapshot)
+    except NotProven:
+        if not findings:
+            raise
+    yield from findings
+
+
+def _by_table(snapshot: Snapshot) -> list[Finding]:
+    """What the table and the known faults say. Raises NotProven where they say nothing of this cluster."""
     releases, minor = _releases(snapshot), _KUBERNETES.fullmatch(snapshot.kubernetes_version)
     findings = [finding for release in releases if (finding := _known_bad(release))]
     if minor:
         findings += [finding for release in releases if (finding := _incompatible(snapshot, release, int(minor[1])))]
-    # that CustomResourceDefinitions store v1beta1, or are older than the controller, belongs here: it needs no table
     if not findings and not minor:
         raise NotProven("what was read does not tell the version of Kubernetes")
     if not findings and (new := [release for release in releases if release.version >= _BEYOND]):
         raise NotProven(f"Karpenter {new[0].version} is newer than the versions that are known here")
-    yield from findings
+    return findings
+
+
+def _definitions(snapshot: Snapshot) -> Iterator[Finding]:
+    """Karpenter's own CustomResourceDefinitions against a controller that has a version; their schemas are not read.
+
+    Those of 1.1 and later have no v1beta1 (pkg/apis/crds/karpenter.sh_nodepools.yaml), and the API server refuses a definition
+    without a version that `status.storedVersions` names.
+    """
+    releases = [release for deployment in controllers(snapshot) if deployment.spec.replicas and (release := _release(deployment))]
+    own = [entry for entry in snapshot.customresourcedefinitions if entry.metadata.name.partition(".")[2] == "karpenter.sh"]
+    for release in releases:
+        if release.version >= _WITHOUT_V1BETA1:
+            old = [entry for entry in own if any(version.name == _V1BETA1 for version in entry.spec.versions)]
+            cause, severity = "definitions-too-old", Severity.HIGH
+            said = f"Karpenter {release.version} runs on CustomResourceDefinitions of an older one"
+            why = "they have v1beta1, which Karpenter's have not since 1.1: the controller was upgraded, and they were not"
+            cost = "fields that they do not know are dropped without a word, so what a NodePool says may not hold"
+        else:
+            old = [entry for entry in own if _V1BETA1 in entry.status.stored_versions] if release.version >= Version(1, 0) else []
+            cause, severity = "stored-v1beta1", Severity.MEDIUM
+            said = f"Karpenter {release.version} cannot be upgraded to 1.1 or later yet: objects may be stored as v1beta1"
+            why = "the API server refuses definitions without a version that status.storedVersions names, and those of 1.1 have no v1beta1"
+            cost = "an upgrade fails halfway: the controller is new, and its definitions are not"
+        if old:
+            evidence = [_stored(entry) for entry in old]
+            want = (
+                "the definitions of this version (chart karpenter-crd)"
+                if cause == "definitions-too-old"
+                else "storedVersions of v1 alone"
+            )
+            yield _finding(release, cause, severity, said, why, cost, want, *evidence)
+
+
+def _stored(definition: CustomResourceDefinition) -> Evidence:
+    ref = Ref("CustomResourceDefinition", definition.metadata.name, "apiextensions.k8s.io/v1")
+    served = [version.name for version in definition.spec.versions]
+    stored = definition.status.stored_versions
+    return Evidence(ref, "spec.versions, status.storedVersions", f"{few(served, 5)}; {few(stored, 5)}")
 
 
 def _releases(snapshot: Snapshot) -> list[_Release]:

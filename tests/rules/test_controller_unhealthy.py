@@ -13,7 +13,8 @@ from karpenter_check.rules.controller_unhealthy import controller_unhealthy
 from karpenter_check.rules.node_expiry_overdue import node_expiry_overdue
 from karpenter_check.scan import scan
 from karpenter_check.snapshot import Kind, NodeClaim, Status
-from karpenter_check.snapshot.metadata import Condition
+from karpenter_check.snapshot.installation import Lease, LeaseSpec
+from karpenter_check.snapshot.metadata import Condition, Metadata
 from karpenter_check.snapshot.nodepool import NodeClassRef
 from karpenter_check.snapshot.pod_object import PodObject
 from tests.build import (
@@ -354,3 +355,35 @@ def test_hostile_names_are_quoted() -> None:
     (finding,) = found(a_controller(name="$(reboot)", replicas=0))
 
     assert finding.fix[0].command == "kubectl scale -n kube-system deployment/'$(reboot)' --replicas=2"
+
+
+def leased(*things: Thing, renewed: str, namespace: str = "kube-system", holder: str = "karpenter-1_0b7e") -> list[Finding]:
+    lease = Lease(Metadata("karpenter-leader-election", namespace), LeaseSpec(holder, ago("50h"), ago(renewed), 15))
+    pair = (a_controller(), GROUP, a_karpenter(), a_karpenter("karpenter-2"))
+    return list(controller_unhealthy(dataclasses.replace(a_cluster(a_nodepool(), *pair, *things), leases=(lease,))))
+
+
+def test_a_lease_that_nobody_renews_is_found_though_the_pods_are_ready() -> None:
+    (finding,) = leased(renewed="4m")
+
+    assert (finding.cause, finding.severity, finding.since) == ("stale-lease", Severity.CRITICAL, ago("4m"))
+    assert finding.message == "no pod of Karpenter leads: its Lease was last renewed 4m ago"
+    assert finding.why.startswith(
+        "karpenter-1_0b7e holds Lease kube-system/karpenter-leader-election, renewed at 11:56:00Z; a leader renews it every 2 s, and only "
+        "the leader works; "
+    )
+
+
+def test_a_lease_that_is_renewed_or_another_ones_or_left_over_is_fine() -> None:
+    said = an_event("Unconsolidatable", "no", about=about(a_pod("web")), first="1m")
+
+    assert leased(renewed="50s") == []
+    assert leased(renewed="4m", namespace="elsewhere") == []
+    assert leased(said, renewed="4m") == []
+
+
+def test_from_when_on_a_lease_is_stale_is_a_setting() -> None:
+    lease = Lease(Metadata("karpenter-leader-election", "kube-system"), LeaseSpec("", None, ago("2m"), 15))
+    cluster = a_cluster(a_nodepool(), a_controller(), GROUP, a_karpenter(), a_karpenter("karpenter-2"))
+
+    assert list(controller_unhealthy(dataclasses.replace(cluster, leases=(lease,)), lease_after=3 * MINUTE)) == []

@@ -1,11 +1,21 @@
 """Karpenter's version against Kubernetes'."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pytest
 
 from karpenter_check.finding import Evidence, Finding, Fix, Ref, Severity
 from karpenter_check.rule import NotProven
 from karpenter_check.rules.version_skew import version_skew
 from karpenter_check.snapshot import NodePool
+from karpenter_check.snapshot.installation import (
+    CustomResourceDefinition,
+    CustomResourceDefinitionSpec,
+    CustomResourceDefinitionStatus,
+    CustomResourceDefinitionVersion,
+)
+from karpenter_check.snapshot.metadata import Metadata
 from karpenter_check.snapshot.nodepool import NodeClassRef
 from tests.build import a_cluster, a_controller, a_nodepool
 
@@ -127,3 +137,49 @@ def test_an_old_karpenter_that_is_turned_off_does_not_matter() -> None:
     assert list(version_skew(a_cluster(a_nodepool(), a_controller(), old, kubernetes="v1.36.0"))) == []
     with pytest.raises(NotProven, match="no Deployment of Karpenter runs in the cluster"):
         list(version_skew(a_cluster(a_nodepool(), old, kubernetes="v1.36.0")))
+
+
+def defined(version: str, versions: Sequence[str], stored: Sequence[str], name: str = "nodepools.karpenter.sh") -> list[Finding]:
+    definition = CustomResourceDefinition(
+        Metadata(name),
+        CustomResourceDefinitionSpec(tuple(CustomResourceDefinitionVersion(entry, served=True) for entry in versions)),
+        CustomResourceDefinitionStatus(tuple(stored)),
+    )
+    cluster = a_cluster(a_nodepool(), a_controller(image=f"{IMAGE}:{version}"), kubernetes="v1.30.0")
+    return list(version_skew(replace(cluster, customresourcedefinitions=(definition,))))
+
+
+def test_definitions_that_an_upgrade_left_behind_are_found() -> None:
+    (finding,) = defined("1.4.0", ["v1", "v1beta1"], ["v1beta1", "v1"])
+
+    assert (finding.cause, finding.severity) == ("definitions-too-old", Severity.HIGH)
+    assert finding.message == "Karpenter 1.4.0 runs on CustomResourceDefinitions of an older one"
+    assert finding.evidence[1].value == "v1, v1beta1; v1beta1, v1"
+
+
+def test_a_stored_v1beta1_blocks_the_next_upgrade() -> None:
+    (finding,) = defined("1.0.6", ["v1", "v1beta1"], ["v1beta1", "v1"])
+
+    assert (finding.cause, finding.severity) == ("stored-v1beta1", Severity.MEDIUM)
+
+
+@pytest.mark.parametrize(
+    ("version", "versions", "stored", "name"),
+    [
+        ("1.4.0", ["v1"], ["v1"], "nodepools.karpenter.sh"),
+        ("1.0.6", ["v1", "v1beta1"], ["v1"], "nodepools.karpenter.sh"),
+        ("0.37.5", ["v1", "v1beta1"], ["v1beta1"], "nodepools.karpenter.sh"),
+        ("1.4.0", ["v1", "v1beta1"], ["v1beta1"], "ec2nodeclasses.karpenter.k8s.aws"),
+    ],
+    ids=["of today", "migrated", "before 1.0 it is normal", "a provider's own"],
+)
+def test_definitions_that_go_with_their_karpenter_are_fine(
+    version: str, versions: Sequence[str], stored: Sequence[str], name: str
+) -> None:
+    assert defined(version, versions, stored, name) == []
+
+
+def test_definitions_need_no_table() -> None:
+    (finding,) = defined("1.15.0", ["v1", "v1beta1"], ["v1"])
+
+    assert finding.cause == "definitions-too-old"
