@@ -31,7 +31,8 @@ def test_following_it_adds_a_rule(tmp_path: Path) -> None:
     (tmp_path / "tests" / "rules" / "test_node_too_young.py").write_text(tests)
     (tmp_path / "docs" / "rules" / "node-too-young.md").write_text(page)
     index = tmp_path / "docs" / "rules" / "index.md"
-    index.write_text(index.read_text().replace("| [node-ttl-death]", f"{line}| [node-ttl-death]"))
+    rows = index.read_text().replace("| [node-ttl-death]", f"{line}| [node-ttl-death]")
+    index.write_text(rows.replace("| Karpenter itself | ", "| Karpenter itself | [node-too-young](node-too-young.md), "))
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
 
     def run(*arguments: str) -> "subprocess.CompletedProcess[str]":

@@ -125,6 +125,12 @@ def test_the_index_lists_every_rule() -> None:
     assert listed == rows
 
 
+def test_every_rule_is_found_by_what_is_seen_of_its_fault() -> None:
+    symptoms = (PAGES / "index.md").read_text(encoding="utf-8").partition("\n## By symptom\n")[2]
+
+    assert set(re.findall(r"\[([a-z-]+)\]\(\1\.md\)", symptoms)) == {rule.slug for rule in every_rule()}
+
+
 @each_rule
 def test_a_rule_is_described_by_a_sentence(rule: AnyRule) -> None:
     assert (rule.summary[:1].isupper(), rule.summary.endswith(".")) == (True, True)

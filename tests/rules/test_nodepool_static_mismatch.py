@@ -56,7 +56,7 @@ def test_with_the_feature_gate_off_nobody_makes_the_nodes() -> None:
 
 
 def test_nodes_that_nobody_takes_away_are_its_fault_too() -> None:
-    (finding,) = found(a_nodepool("edge", replicas=1), a_controller(), *claims(2))
+    (finding,) = found(a_nodepool("edge", replicas=1), a_controller(""), *claims(2))
 
     assert (finding.cause, finding.impact, [entry.node for entry in finding.occurrences]) == (
         "gate-off",
@@ -148,14 +148,14 @@ def test_and_worse_once_nodes_have_drifted() -> None:
     [
         [a_nodepool("edge", replicas=2), ON, *claims(2)],
         [a_nodepool("edge", replicas=2, limits={"nodes": "3"}), ON, *claims(2)],
-        [a_nodepool("edge", replicas=2), a_controller(), *claims(2)],
+        [a_nodepool("edge", replicas=2), a_controller(""), *claims(2)],
         [a_nodepool("edge", replicas=0), ON],
         [a_nodepool("edge", replicas=0, limits={"nodes": "0"}), ON],
-        [a_nodepool("edge"), a_controller()],
+        [a_nodepool("edge"), a_controller("")],
         [a_nodepool("edge", replicas=2, deleted="1h"), ON],
         [a_nodepool("edge", replicas=2, not_ready="no node class"), ON],
         [a_nodepool("edge", replicas=2, age="5m"), ON],
-        [a_nodepool("edge", replicas=2, age="20s"), a_controller()],
+        [a_nodepool("edge", replicas=2, age="20s"), a_controller("")],
         [a_nodepool("edge", replicas=2), ON, *claims(1, age="3m")],
         [a_nodepool("edge", replicas=2), ON, *claims(1), a_nodeclaim("old", pool="edge", deleted="1h")],
         [a_nodepool("edge", replicas=1), ON, *claims(1), a_nodeclaim("old", node="n9", pool="edge", conditions=[DRIFTED, BEGUN])],
