@@ -20,7 +20,8 @@ def responsible(snapshot: Snapshot, blocker: Blocker) -> tuple[Ref, ...]:
     found: dict[Ref, None] = {}
     for ref in blocker.objects:
         if ref.kind != "Pod":
-            found[ref] = None
+            if blocker.word is not Word.NOMINATED:  # of a nomination for nobody that was seen, the node itself stands there
+                found[ref] = None
         elif blocker.word is not Word.PDB:
             pod = _pods_by_name(snapshot).get((ref.namespace, ref.name))
             found[snapshot.owner(pod) if pod else ref] = None

@@ -138,7 +138,7 @@ def test_a_signal_ends_it_where_python_is_not_asked(number: signal.Signals) -> N
     # a C function that takes no notice of signals, as the one that resolves a name
     stuck = (
         "import ctypes, karpenter_check.scan as module\n"
-        "def stuck(*a):\n"
+        "def stuck(*a, **k):\n"
         "    libc, lock = ctypes.CDLL(None), ctypes.create_string_buffer(64)\n"
         "    libc.pthread_mutex_init(lock, None); libc.pthread_mutex_lock(lock); sys.stderr.write('here\\n')\n"
         "    libc.pthread_mutex_lock(lock)\n"

@@ -286,7 +286,7 @@ def test_the_command_says_what_it_could_not_have(tmp_path: Path, address: str, o
 )
 def test_the_command_ends_with_its_timeout_whatever_the_server_does(tmp_path: Path, fault: Fault) -> None:
     troubles = [Trouble(address, 2, fault, FOREVER) for address in (PODS, EVENTS)]
-    ended = command(troubles, tmp_path, "-o", "json", "--strict", "--ignore", "nodeclaim-not-initialized", timeout=2)
+    ended = command(troubles, tmp_path, "-o", "json", "--strict", *CRITICAL, timeout=2)
     assert ended.code == 4
     assert msgspec.json.decode(ended.output)["coverage"]["Event"]["status"] == "failed"
 
