@@ -1,6 +1,6 @@
 """Which findings are told as one story: a root, and what follows from it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from karpenter_check.scan import Report, Result
@@ -11,7 +11,7 @@ class Stories:
     """The shown findings of a report, each below the one under which it is told."""
 
     roots: tuple[Result, ...]
-    """The shown findings that no shown finding explains."""
+    """The shown findings that no shown finding explains: the worst first, by all that is told under them, and of equal ones what hits most nodes and pods."""
     _effects: Mapping[str, Sequence[Result]]
 
     def consequences(self, cause: Result) -> Sequence[Result]:
@@ -19,21 +19,26 @@ class Stories:
         return self._effects.get(cause.fingerprint, ())
 
     def in_order(self) -> Iterator[tuple[int, Result]]:
-        """Every shown finding once, each below its cause, with how deep it stands there.
+        """Every shown finding once, each below its cause, with how deep it stands there."""
+        for root in self.roots:
+            yield from _walk(self._effects, root, 0)
 
-        Roots come by the worst that is told under them, so that the table reads worst first.
-        """
-        for story in sorted((list(self._walk(root, 0)) for root in self.roots), key=_worst):
-            yield from story
-
-    def _walk(self, result: Result, depth: int) -> Iterator[tuple[int, Result]]:
-        yield depth, result
-        for effect in self.consequences(result):
-            yield from self._walk(effect, depth + 1)
+    def fingerprints(self, roots: Iterable[Result]) -> frozenset[str]:
+        """The roots' fingerprints, and those of all that is told under them."""
+        return frozenset(result.fingerprint for root in roots for _, result in _walk(self._effects, root, 0))
 
 
-def _worst(story: Sequence[tuple[int, Result]]) -> int:
-    return min(result.severity.rank for _, result in story)
+def _walk(effects: Mapping[str, Sequence[Result]], result: Result, depth: int) -> Iterator[tuple[int, Result]]:
+    yield depth, result
+    for effect in effects.get(result.fingerprint, ()):
+        yield from _walk(effects, effect, depth + 1)
+
+
+def _urgency(story: Sequence[tuple[int, Result]]) -> tuple[int, int, int]:
+    """How a story sorts: its worst severity, then the nodes and the pods that it hits, as the finding with the most of them counts them."""
+    findings = [result.finding for _, result in story]
+    nodes = max(max(finding.impact.nodes or 0, finding.impact.nodeclaims or 0) for finding in findings)
+    return min(result.severity.rank for _, result in story), -nodes, -max(finding.impact.pods or 0 for finding in findings)
 
 
 def stories_of(report: Report) -> Stories:
@@ -42,4 +47,5 @@ def stories_of(report: Report) -> Stories:
     effects: dict[str, list[Result]] = {}
     for result in report.results:
         effects.setdefault(next((cause for cause in result.caused_by if cause in shown), ""), []).append(result)
-    return Stories(tuple(effects.pop("", ())), effects)
+    roots = effects.pop("", [])
+    return Stories(tuple(sorted(roots, key=lambda root: _urgency(list(_walk(effects, root, 0))))), effects)

@@ -3,16 +3,16 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
-from karpenter_check.finding import Finding, Ref, Severity
+from karpenter_check.finding import Finding, Impact, Ref, Severity
 from karpenter_check.reports.stories import Stories, stories_of
 from karpenter_check.rules.node_expiry_herd import node_expiry_herd
 from karpenter_check.scan import Report, Result
 from tests.build import a_cluster
 
 
-def a_result(name: str, severity: Severity = Severity.LOW, *, caused_by: tuple[str, ...] = ()) -> Result:
+def a_result(name: str, severity: Severity = Severity.LOW, *, caused_by: tuple[str, ...] = (), impact: Impact = Impact()) -> Result:
     owner = Ref("Deployment", name, "apps/v1", "shop")
-    finding = Finding(object=owner, owner=owner, message="", cause="", severity=severity)
+    finding = Finding(object=owner, owner=owner, message="", cause="", severity=severity, impact=impact)
     return Result(node_expiry_herd, finding, name, caused_by)
 
 
@@ -41,6 +41,23 @@ def test_the_worst_that_is_told_in_a_story_says_where_the_story_stands() -> None
         (1, "leaf"),
         (0, "low"),
     ]
+
+
+def test_of_equally_bad_stories_the_one_that_hits_most_nodes_comes_first_and_then_the_one_that_hits_most_pods() -> None:
+    root = a_result("root", impact=Impact(nodes=1, pods=9))
+    leaf = a_result("leaf", caused_by=("root",), impact=Impact(nodeclaims=57))
+
+    assert [
+        name
+        for depth, name in told(
+            a_result("unknown"),
+            a_result("two-pods", impact=Impact(nodes=3, pods=2)),
+            a_result("five-pods", impact=Impact(nodes=3, pods=5)),
+            root,
+            leaf,
+        )
+        if depth == 0
+    ] == ["root", "five-pods", "two-pods", "unknown"]
 
 
 def test_a_finding_with_two_causes_is_told_under_the_first_that_is_shown() -> None:
