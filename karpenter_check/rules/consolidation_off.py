@@ -13,6 +13,7 @@ from karpenter_check.disruption.timing import Stage, consolidation
 from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, verification
 from karpenter_check.rule import NotProven, rule
 from karpenter_check.scheduling.nomination import node_ref
+from karpenter_check.scheduling.volumes import bound_volumes
 from karpenter_check.snapshot import Kind, Node, NodePool, Pod, Snapshot
 from karpenter_check.snapshot.counted import plural
 from karpenter_check.snapshot.duration import duration, spoken
@@ -68,10 +69,13 @@ def _settled(snapshot: Snapshot, node: Node, minimum_age: timedelta) -> bool:
 
 
 def _stays_anyway(snapshot: Snapshot, node: Node) -> bool:
-    """Whether somebody asked that it is kept, or its pods keep others off, so that consolidation would pack them no closer."""
+    """Whether somebody asked that it is kept, or its pods keep others off or have their volumes there, so that consolidation would pack them no closer."""
     now, version = snapshot.taken_at, snapshot.karpenter_version
     return node.metadata.annotations.do_not_disrupt == "true" or any(
-        pod.shape.neighbours or says_do_not_disrupt(pod, now, version) for pod in _pods(snapshot, node)
+        pod.shape.neighbours
+        or says_do_not_disrupt(pod, now, version)
+        or any(bound.on_one_host for bound in bound_volumes(snapshot, pod))
+        for pod in _pods(snapshot, node)
     )
 
 

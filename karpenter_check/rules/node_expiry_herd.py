@@ -42,6 +42,7 @@ def node_expiry_herd(
     alive_in = Counter(claim.nodepool for claim in snapshot.nodeclaims if not claim.metadata.deletion_timestamp)
     workloads = list(_doomed(snapshot, expiring, window))
     told: set[str] = set()
+    by_pool.pop("", None)  # NodeClaims that somebody made by hand are no NodePool's
     for nodepool, entries in by_pool.items():
         alive = alive_in[nodepool]
         soon = [entry for entry in entries if entry.due - snapshot.taken_at <= fail_within]

@@ -69,9 +69,19 @@ def nodeclaim_not_registered(
         found = _Unregistered(owner, cause, [claim for _, claim in entries], entries[0][0], _failing(snapshot, entries[0][1]))
         age = snapshot.taken_at - found.since
         if age >= warn_after or (found.failing and len(entries) >= minimum_claims):
-            lasting = age >= fail_after or (found.failing is not None and age >= warn_after)
+            lasting = age >= (max(fail_after, _GIVEN_UP_AFTER) if _boots_slowly(found.oldest) else fail_after) or (
+                found.failing is not None and age >= warn_after
+            )
             confidence = Confidence.CERTAIN if age >= warn_after else Confidence.LIKELY
             yield _finding(snapshot, found, Severity.HIGH.lowered(0 if lasting else 2), confidence)
+
+
+def _boots_slowly(claim: NodeClaim) -> bool:
+    """Whether it is for Windows, which takes its time."""
+    return any(
+        entry.key == "kubernetes.io/os" and entry.operator == "In" and "windows" in entry.values
+        for entry in claim.spec.requirements
+    )
 
 
 def _failing(snapshot: Snapshot, claim: NodeClaim) -> Condition | None:

@@ -11,6 +11,7 @@ from karpenter_check.snapshot import Pod, Ref, Snapshot
 from karpenter_check.snapshot.storage import PersistentVolume, PersistentVolumeClaim, StorageClass
 
 ZONE = "topology.kubernetes.io/zone"
+HOSTNAME = "kubernetes.io/hostname"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,13 @@ class BoundVolume:
         """What had it made; None where that was not seen, or is gone."""
         name = self.claim.spec.storage_class_name or self.volume.spec.storage_class_name
         return snapshot.storageclasses_by_name.get(name)
+
+    @property
+    def on_one_host(self) -> bool:
+        """Whether it can be used on nodes alone that its terms name: a disk of the machine."""
+        required = self.volume.spec.node_affinity.required
+        terms = required.node_selector_terms if required else ()
+        return bool(terms) and all(any(entry.key == HOSTNAME for entry in term.match_expressions) for term in terms)
 
     def zones(self, provider: Provider) -> frozenset[str] | None:
         """The zones of which its node must be in one; None where it can be used in any, or that is not said by zones.

@@ -9,8 +9,8 @@ from karpenter_check.rule import NotProven
 from karpenter_check.rules.consolidation_off import consolidation_off
 from karpenter_check.snapshot import Kind, Status
 from karpenter_check.snapshot.metadata import Condition, OwnerReference
-from karpenter_check.snapshot.pod_object import PodObject
-from tests.build import Thing, a_cluster, a_daemonset, a_node, a_nodeclaim, a_nodepool, a_pod, a_uid, ago
+from karpenter_check.snapshot.pod_object import Affinity, PodAffinity, PodAffinityTerm, PodObject
+from tests.build import Thing, a_claim, a_cluster, a_daemonset, a_node, a_nodeclaim, a_nodepool, a_pod, a_term, a_uid, a_volume, ago
 
 POOL = Ref("NodePool", "default", "karpenter.sh/v1")
 NEVER = a_nodepool(consolidate_after="Never")
@@ -34,6 +34,17 @@ def a_little_used(name: str, age: str = "20h") -> list[Thing]:
 def of_a_job(pod: PodObject) -> PodObject:
     owner = OwnerReference("Job", f"{pod.metadata.name}-1", "u", "batch/v1", controller=True)
     return msgspec.structs.replace(pod, metadata=msgspec.structs.replace(pod.metadata, owner_references=(owner,)))
+
+
+def with_a_volume(place: str) -> list[Thing]:
+    """A pod on n1 whose volume can be used in that place alone."""
+    return [a_pod("db", on="n1", claims=["data"]), a_claim("data", volume="pv-1"), a_volume(terms=[a_term(place)])]
+
+
+def one_that_keeps_others_off() -> PodObject:
+    pod = a_pod("zk", on="n1")
+    apart = Affinity(pod_anti_affinity=PodAffinity((PodAffinityTerm("kubernetes.io/hostname"),)))
+    return msgspec.structs.replace(pod, spec=msgspec.structs.replace(pod.spec, affinity=apart))
 
 
 def jobs(*ages: str, on: str = "n1") -> list[PodObject]:
@@ -146,14 +157,23 @@ def test_daemonsets_pods_make_no_rhythm() -> None:
         [WHEN_EMPTY, a_node("n1", age="20h")],
         [WHEN_EMPTY, *a_little_used("n1"), a_node("n2", age="20h"), a_pod("db", on="n2", memory="9Gi")],
         [WHEN_EMPTY, a_node("n1", age="20h"), of_a_job(a_pod("sums", on="n1"))],
+        [WHEN_EMPTY, a_node("n1", age="20h"), *with_a_volume("kubernetes.io/hostname In n1")],
+        [WHEN_EMPTY, a_node("n1", age="20h"), one_that_keeps_others_off()],
     ],
     ids=[
         "Karpenter decides", "no wait", "static", "being deleted", "no nodes", "a young node", "well used", "do-not-disrupt on the node",
         "do-not-disrupt on a pod", "a node that goes", "a node that is not initialized", "an empty one goes", "half of them only", "only Jobs",
+        "a volume on that machine", "a pod that keeps others off",
     ],
 )  # fmt: skip
 def test_what_is_right_is_fine(things: Sequence[Thing]) -> None:
     assert told(*things) == []
+
+
+def test_a_volume_that_can_be_used_on_other_nodes_keeps_no_pod() -> None:
+    zonal = with_a_volume("topology.kubernetes.io/zone In eu-west-1a")
+
+    assert [cause for cause, _ in told(WHEN_EMPTY, a_node("n1", age="20h"), *zonal)] == ["when-empty"]
 
 
 def test_the_age_is_a_setting() -> None:

@@ -226,6 +226,17 @@ def test_nodes_that_never_expire_are_fine() -> None:
     assert found(a_cluster(*nodes_of_age("23h", "23h", "23h", expire_after="Never"))) == []
 
 
+def test_nodeclaims_that_somebody_made_by_hand_are_no_herd() -> None:
+    assert found(a_cluster(*nodes_of_age(*["23h"] * 5, pool=""))) == []
+
+
+def test_the_replicas_on_the_node_of_a_nodeclaim_made_by_hand_go_with_it_all_the_same() -> None:
+    web = a_deployment("web", replicas=2)
+    cluster = a_cluster(*nodes_of_age("23h", pool=""), web, *replicas(web, "-n1", "-n1"))
+
+    assert [(finding.cause, finding.nodepool) for finding in found(cluster)] == [("replicas", "")]
+
+
 def test_nodes_past_their_expiry_are_another_rules() -> None:
     assert found(a_cluster(*nodes_of_age("25h", "25h", "25h"))) == []
 

@@ -100,6 +100,15 @@ def test_it_is_low_from_five_minutes_and_high_from_ten(age: str, severity: Sever
     assert [finding.severity for finding in found(a_nodepool(), a_claim(age=age))] == [severity]
 
 
+@pytest.mark.parametrize(("age", "severity"), [("14m59s", Severity.LOW), ("15m", Severity.HIGH)])
+def test_windows_may_boot_for_as_long_as_karpenter_waits(age: str, severity: Severity) -> None:
+    claim = a_claim(age=age)
+    windows = a_nodeclaim(requirements=["kubernetes.io/os In windows"]).spec.requirements
+    claim = replace(claim, spec=replace(claim.spec, requirements=windows))
+
+    assert [finding.severity for finding in found(a_nodepool(), claim)] == [severity]
+
+
 def test_it_is_high_at_once_where_earlier_ones_of_its_nodepool_failed() -> None:
     (finding,) = found(a_failing_pool(), a_claim(age="6m"))
 
