@@ -104,7 +104,6 @@ def restricted_label(stage: Stage) -> Outcome:
             "provisioner-name",
             says="karpenter.sh/provisioner-name",
             nodepool="",
-            caused_by="pod-ignored-by-karpenter",
         ),
     )
 
