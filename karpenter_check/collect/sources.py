@@ -27,6 +27,11 @@ class Source:
     name: str
     content: bytes
 
+    @property
+    def is_json(self) -> bool:
+        """Whether it is read as JSON, by its first character and its name."""
+        return self.content.lstrip()[:1] in {b"{", b"["} and not self.name.endswith((".yaml", ".yml", ".yaml.gz", ".yml.gz"))
+
 
 @dataclass(frozen=True)
 class Folder:
@@ -87,7 +92,7 @@ else:  # the C parser is ten times faster; PyYAML is built with it almost everyw
     _SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _Loader(_SafeLoader):
+class Loader(_SafeLoader):
     """Safe YAML that leaves times as the text they are: the API's own types say what is one."""
 
     yaml_implicit_resolvers = {
@@ -103,8 +108,7 @@ def split(source: Source) -> Iterator[bytes]:
         raise UnreadableInput(f"{source.name}: is empty")
     if b"\x00" in content[:4096]:
         raise UnreadableInput(f"{source.name}: is binary, neither JSON nor YAML")
-    start = content.lstrip()[:1]
-    if start in b"{[" and not source.name.endswith((".yaml", ".yml", ".yaml.gz", ".yml.gz")):
+    if source.is_json:
         yield from _split_json(source)
     else:
         yield from _split_yaml(source)
@@ -135,7 +139,7 @@ def _split_yaml(source: Source) -> Iterator[bytes]:
     except UnicodeDecodeError as error:
         raise UnreadableInput(f"{source.name}: is neither JSON nor YAML: it is not UTF-8 (byte {error.start})") from error
     try:
-        for document in yaml.load_all(text, Loader=_Loader):
+        for document in yaml.load_all(text, Loader=Loader):
             if document is not None:
                 if _expanded(document, {}) > _MOST_NODES:
                     raise UnreadableInput(f"{source.name}: its YAML aliases blow it up beyond {_MOST_NODES} values")

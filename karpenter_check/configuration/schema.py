@@ -24,11 +24,11 @@ def schema(rules: Iterable[AnyRule]) -> dict[str, Any]:
         "properties": {
             "rules": {
                 "description": "What holds for single rules.",
-                "type": "object",
+                "type": ["object", "null"],
                 "additionalProperties": False,
                 "properties": {rule.slug: _rule(rule) for rule in entries},
             },
-            "ignore": {"description": "Findings to leave be.", "type": "array", "items": _ignore()},
+            "ignore": {"description": "Findings to leave be.", "type": ["array", "null"], "items": _ignore()},
         },
     }
 
@@ -39,8 +39,8 @@ def _rule(rule: AnyRule) -> dict[str, Any]:
     }  # fmt: skip
     if types := types_of(rule):
         settings = {name: _setting(of_type, rule.settings[name]) for name, of_type in types.items()}
-        properties["settings"] = {"type": "object", "additionalProperties": False, "properties": settings}
-    return {"description": rule.summary, "type": "object", "additionalProperties": False, "properties": properties}
+        properties["settings"] = {"type": ["object", "null"], "additionalProperties": False, "properties": settings}
+    return {"description": rule.summary, "type": ["object", "null"], "additionalProperties": False, "properties": properties}
 
 
 def _setting(of_type: type, default: Any) -> dict[str, Any]:
@@ -51,19 +51,20 @@ def _setting(of_type: type, default: Any) -> dict[str, Any]:
 
 
 def _ignore() -> dict[str, Any]:
-    text = {"type": "string"}
+    text = {"type": "string", "pattern": r"\S"}
+    glob = {"type": "string", "pattern": r"^[^\[]*[^\s\[][^\[]*$"}
     return {
         "type": "object",
         "additionalProperties": False,
         "required": ["rule", "reason"],
         "properties": {
-            "rule": {**text, "description": f"The rule. {_GLOB}"},
-            "reason": {**text, "minLength": 1, "description": "Why these findings are left be."},
+            "rule": {**glob, "description": f"The rule. {_GLOB}"},
+            "reason": {**text, "description": "Why these findings are left be."},
             "until": {**text, "description": "A date, whose day (UTC) it still holds, or a time as RFC 3339 writes it."},
             "kind": {**text, "description": "Of the object that a finding is about, or of its owner."},
-            "namespace": {**text, "description": f"Of that object. {_GLOB}"},
-            "name": {**text, "description": f"Of that object. {_GLOB}"},
-            "nodePool": {**text, "description": f"The NodePool that a finding is about. {_GLOB}"},
+            "namespace": {**glob, "description": f"Of that object. {_GLOB}"},
+            "name": {**glob, "description": f"Of that object. {_GLOB}"},
+            "nodePool": {**glob, "description": f"The NodePool that a finding is about. {_GLOB}"},
             "labels": {**text, "description": "A selector of that object's labels, as kubectl's -l takes it."},
         },
     }

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from fnmatch import fnmatchcase
 
 from karpenter_check.finding import Finding, Ref
 from karpenter_check.snapshot.metadata import Metadata
 from karpenter_check.snapshot.selector import LabelSelector
+from karpenter_check.suppression.glob import fits
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class Ignore:
 
     def concerns(self, slug: str) -> bool:
         """Whether it speaks of a rule's findings."""
-        return fnmatchcase(slug, self.rule)
+        return fits(slug, self.rule)
 
     def matches(self, slug: str, finding: Finding, objects: Mapping[Ref, Metadata]) -> bool:
-        """Whether the finding is meant, expired or not. Globs know upper from lower case, as Kubernetes does."""
-        if not self.concerns(slug) or (self.nodepool and not fnmatchcase(finding.nodepool, self.nodepool)):
+        """Whether the finding is meant, expired or not."""
+        if not self.concerns(slug) or (self.nodepool and not fits(finding.nodepool, self.nodepool)):
             return False
         if not (self.kind or self.namespace or self.name or self.labels):
             return True
@@ -49,8 +49,8 @@ class Ignore:
     def _means(self, ref: Ref, metadata: Metadata | None) -> bool:
         return (
             self.kind in {"", ref.kind}
-            and (not self.namespace or fnmatchcase(ref.namespace, self.namespace))
-            and (not self.name or fnmatchcase(ref.name, self.name))
+            and (not self.namespace or fits(ref.namespace, self.namespace))
+            and (not self.name or fits(ref.name, self.name))
             and (self.labels is None or (metadata is not None and self.labels.matches(metadata.labels)))
         )
 

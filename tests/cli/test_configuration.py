@@ -140,9 +140,14 @@ def test_an_empty_file_changes_nothing(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("ignore: [{rule: nodepool-overlap}]", "mine.yaml: ignore[0]: object missing required field `reason`"),
+        ("ignore: [{rule: nodepool-overlap}]", "mine.yaml: ignore[0]: the key 'reason' is missing"),
         ("rules: {a: 1}\n---\n{}\n", "mine.yaml: holds 2 documents; one is expected"),
         ("rules: [", "mine.yaml: is neither JSON nor YAML: "),
+        (
+            "ignore:\n  - rule: nodepool-overlap\n    reason: x\n    name: a\n    name: b\n",
+            "mine.yaml: the key 'name' is there twice, in line 4 and in line 5",
+        ),
+        ("rules: {}\nignore: []\nrules: {}\n", "mine.yaml: the key 'rules' is there twice, in line 1 and in line 3"),
         ("rules: {node-expiry-hurd: {}}", "mine.yaml: rules: there is no rule 'node-expiry-hurd'; did you mean node-expiry-herd?"),
     ],
 )
@@ -151,6 +156,32 @@ def test_a_file_that_is_wrong_is_refused_before_anything_is_read(text: str, said
 
     assert (result.exit_code, result.stdout) == (2, "")
     assert said in result.stderr
+
+
+def test_a_key_is_not_there_twice_in_json_either() -> None:
+    result = scan("--config", str(configured('{"ignore": [], "ignore": []}', "mine.json")))
+
+    assert (result.exit_code, "mine.json: the key 'ignore' is there twice" in result.stderr) == (2, True)
+
+
+def test_what_is_written_once_and_said_twice_by_an_alias_is_fine() -> None:
+    configured('ignore: [&one {rule: "pdb-*", reason: x}, {<<: *one, namespace: shop}, *one]\n')
+
+    assert scan().exit_code == 0
+
+
+def test_a_folder_or_a_link_to_nowhere_in_the_place_of_the_file_is_refused() -> None:
+    path = Path(".karpenter-check.yaml")
+    path.mkdir()
+    folder = scan()
+    path.rmdir()
+    path.symlink_to("nowhere")
+    link = scan()
+
+    assert [(result.exit_code, result.stderr.splitlines()[-1]) for result in (folder, link)] == [
+        (2, "Error: .karpenter-check.yaml: is a directory"),
+        (2, "Error: .karpenter-check.yaml: no such file or directory"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,11 @@ def complaint(written: Any) -> str:
     return str(refused.value)
 
 
-@pytest.mark.parametrize("written", [None, {}, {"rules": {}, "ignore": []}, {"rules": {"node-too-old": {}}}])
+NOTHING_YET = {"rules": {"node-too-young": {"settings": None}, "node-too-old": None}, "ignore": None}
+"""As where all entries below a key are commented out."""
+
+
+@pytest.mark.parametrize("written", [None, {}, {"rules": {}, "ignore": []}, {"rules": {"node-too-old": {}}}, NOTHING_YET])
 def test_an_empty_one_changes_nothing(written: Any) -> None:
     assert configured(written) == Configuration()
 
@@ -85,14 +89,14 @@ def test_an_ignore_says_what_is_left_be() -> None:
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ([], "expected `object`, got `array`"),
-        ("rules", "expected `object`, got `str`"),
-        ({"rule": {}}, "object contains unknown field `rule`; did you mean rules?"),
+        ([], "expected a mapping, got a list"),
+        ("rules", "expected a mapping, got a text"),
+        ({"rule": {}}, "there is no key 'rule' here; did you mean rules?"),
         ({"rules": {"node-too-yung": {}}}, "rules: there is no rule 'node-too-yung'; did you mean node-too-young?"),
-        ({"rules": {"node-too-old": {"severity": "urgent"}}}, "rules.node-too-old.severity: invalid enum value 'urgent'"),
+        ({"rules": {"node-too-old": {"severity": "urgent"}}}, "rules.node-too-old.severity: 'urgent' is none of critical, high, medium, low, info"),
         (
             {"rules": {"node-too-old": {"setings": {}}}},
-            "rules.node-too-old: object contains unknown field `setings`; did you mean settings?",
+            "rules.node-too-old: there is no key 'setings' here; did you mean settings?",
         ),
         (
             {"rules": {"node-too-old": {"settings": {"age": "1h"}}}},
@@ -123,8 +127,13 @@ def test_an_ignore_says_what_is_left_be() -> None:
             {"rules": {"node-too-young": {"settings": {"share": -0.1}}}},
             "rules.node-too-young.settings.share: -0.1 is less than 0",
         ),
-        ({"ignore": [{"rule": "node-too-old"}]}, "ignore[0]: object missing required field `reason`"),
+        ({"ignore": [{"rule": "node-too-old"}]}, "ignore[0]: the key 'reason' is missing"),
         ({"ignore": [{"rule": "node-too-old", "reason": " "}]}, "ignore[0].reason: say why"),
+        ({"ignore": {"rule": "node-*"}}, "ignore: expected a list, got a mapping"),
+        ({"ignore": [{"rule": "node-*", "reason": 5}]}, "ignore[0].reason: expected a text, got a number; put it between quotes"),
+        ({"rules": {"node-too-old": {"severity": "High"}}}, "rules.node-too-old.severity: 'High' is none of critical, high, medium, low, info; did you mean high?"),
+        ({"ignore": [{"rule": "[no]*", "reason": "x"}]}, "ignore[0].rule: '[no]*' can match nothing: a glob knows * and ? alone"),
+        ({"ignore": [{"rule": "*", "reason": "x", "name": "db-[0-9]"}]}, "ignore[0].name: 'db-[0-9]' can match nothing: a glob knows * and ? alone"),
         ({"ignore": [{"rule": "pod-*", "reason": "x"}]}, "ignore[0].rule: there is no rule 'pod-*'"),
         (
             {"ignore": [{"rule": "node-*", "reason": "x", "until": "tomorrow"}]},
@@ -144,6 +153,14 @@ def test_what_is_wrong_is_told_with_its_place(written: Any, said: str) -> None:
     assert complaint(written) == said
 
 
+@pytest.mark.parametrize("key", ["until", "kind", "namespace", "name", "nodePool", "labels"])
+@pytest.mark.parametrize("value", ["", " ", None])
+def test_what_is_empty_does_not_leave_everything_be(key: str, value: str | None) -> None:
+    written = {"ignore": [{"rule": "node-*", "reason": "x", key: value}]}
+
+    assert complaint(written) == f"ignore[0].{key}: is empty; leave the key out if it is not to matter"
+
+
 def test_the_schema_admits_what_is_read_and_nothing_else() -> None:
     rules = schema(RULES)
     jsonschema.Draft202012Validator.check_schema(rules)
@@ -160,7 +177,9 @@ def test_the_schema_admits_what_is_read_and_nothing_else() -> None:
         {"rules": {"node-too-young": {"settings": {"minimum_nodes": -1}}}},
         {"ignore": [{"rule": "node-*"}]},
         {"ignore": [{"rule": "node-*", "reason": ""}]},
+        {"ignore": [{"rule": "node-*", "reason": "we know", "name": ""}]},
+        {"ignore": [{"rule": "[no]*", "reason": "we know"}]},
     ]
 
-    assert check.is_valid(good)
+    assert [check.is_valid(entry) for entry in (good, NOTHING_YET)] == [True, True]
     assert [entry for entry in bad if check.is_valid(entry)] == []

@@ -8,6 +8,7 @@ import pytest
 from karpenter_check.finding import Finding, Ref
 from karpenter_check.snapshot.objects import metadata_of
 from karpenter_check.snapshot.selector import parse_selector
+from karpenter_check.suppression.glob import fits
 from karpenter_check.suppression.ignore import Ignore, IgnoreUse
 from karpenter_check.suppression.until import parse_until
 from tests.build import a_cluster, a_deployment, a_pod
@@ -68,10 +69,36 @@ def test_labels_of_what_was_not_seen_match_nothing() -> None:
         ("2026-12-31", datetime(2027, 1, 1, tzinfo=UTC)),
         ("2026-12-31T18:00:00Z", datetime(2026, 12, 31, 18, tzinfo=UTC)),
         ("2026-12-31T18:00:00+01:00", datetime(2026, 12, 31, 17, tzinfo=UTC)),
+        ("2026-12-31t18:00:00z", datetime(2026, 12, 31, 18, tzinfo=UTC)),
+        ("9999-12-31", datetime.max.replace(tzinfo=UTC)),
+        ("9999-12-31T23:00:00-14:00", datetime.max.replace(tzinfo=UTC)),
+        ("0001-01-01T00:00:00+14:00", datetime.min.replace(tzinfo=UTC)),
     ],
 )
 def test_a_date_holds_through_its_day(until: str, moment: datetime) -> None:
     assert parse_until(until) == moment
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-02-30", "20261231", "2026-W52-1T10:00Z", "20261231T180000Z", "2026-12-31 18:00", "2026-12-31T25:00Z", ""]
+)
+def test_other_forms_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is neither a date"):
+        parse_until(text)
+
+
+@pytest.mark.parametrize(
+    ("glob", "fitting"),
+    [
+        ("db-*", {"db-1", "db-", "db-[0-9]"}),
+        ("db-?", {"db-1"}),
+        ("db-[0-9]", {"db-[0-9]"}),
+        ("*", {"db-1", "db-", "db-[0-9]", "DB-1"}),
+        ("db.1", set()),
+    ],
+)
+def test_globs_know_two_wildcards_alone(glob: str, fitting: set[str]) -> None:
+    assert {name for name in ("db-1", "db-", "db-[0-9]", "DB-1") if fits(name, glob)} == fitting
 
 
 def test_what_is_over_is_over_at_that_very_moment() -> None:
