@@ -23,6 +23,8 @@ from karpenter_check.snapshot.pod import PodShape
 _FRESH = timedelta(minutes=15)
 """How old Karpenter's last word may be: it repeats it every five minutes as long as the pod waits."""
 _FEW = 5
+_REMADE = {"Pod", "Job"}
+"""Kinds whose pods cannot be changed."""
 _OTHER_WORDS = ("did not tolerate", "unsatisfiable topology constraint")
 """In the parts of a message that need no quotation: a NodePool that other pods are meant for, and what is told anyway."""
 
@@ -117,9 +119,9 @@ def _finding(snapshot: Snapshot, owner: Ref, cause: str, pods: Sequence[_Waiting
 
 
 def _changed(owner: Ref, remedy: str) -> Fix:
-    if owner.kind == "Pod":
-        return Fix("fix", text=remedy)
-    return Fix("fix", command("edit", owner), remedy, "its pods are replaced, as by a rollout")
+    if owner.kind in _REMADE:
+        return Fix("fix", text=remedy if owner.kind == "Pod" else f"make it again, and {remedy}")
+    return Fix("fix", command("edit", owner), remedy, "its pods are replaced, as by a rollout" if owner.kind != "CronJob" else "")
 
 
 def _asked(shape: PodShape, refusals: Sequence[TopologyRefusal]) -> str:

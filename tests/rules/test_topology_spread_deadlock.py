@@ -141,6 +141,22 @@ def test_a_bare_pod_has_nothing_to_edit() -> None:
     assert (finding.owner.kind, finding.fix[0].command) == ("Pod", "")
 
 
+def test_a_jobs_template_cannot_be_edited_and_a_cronjobs_pods_are_not_replaced() -> None:
+    def fix_of(job: str) -> tuple[str, bool, str]:
+        pod = a_pod("web-1", age="20m")
+        owner = OwnerReference("Job", job, job, "batch/v1", controller=True)
+        pod = replace(pod, metadata=replace(pod.metadata, owner_references=(owner,)))
+        (finding,) = found(a_nodepool(), pod, refused(pod))
+        return (
+            finding.fix[0].command,
+            finding.fix[0].text.startswith("make it again, and say whenUnsatisfiable"),
+            finding.fix[0].risk,
+        )
+
+    assert fix_of("report") == ("", True, "")
+    assert fix_of("report-29384755") == ("kubectl edit cronjob -n shop report", False, "")
+
+
 def test_both_rules_tell_one_story() -> None:
     pod = a_spread_pod()
     cluster = a_cluster(a_nodepool(), a_deployment(), pod, refused(pod))
