@@ -40,6 +40,8 @@ _KNOWN_BAD = {
     ): "some pods with topologySpreadConstraints are held unschedulable and get no node (kubernetes-sigs/karpenter issue 2785)"
 }
 """Releases that Karpenter's upgrade guide warns of."""
+_OWN = {"nodepools.karpenter.sh", "nodeclaims.karpenter.sh"}
+"""Definitions that had v1beta1 and lost it; younger ones of the group, as NodeOverlay's, begin with versions of their own."""
 _V1BETA1, _WITHOUT_V1BETA1 = "v1beta1", Version(1, 1)
 _RELEASE = re.compile(r"v?[0-9]+\.[0-9]+\.[0-9]+")
 _KUBERNETES = re.compile(r"v?1\.([0-9]{1,3})(?:[.+-].*)?")
@@ -86,7 +88,7 @@ def _definitions(snapshot: Snapshot) -> Iterator[Finding]:
     without a version that `status.storedVersions` names.
     """
     releases = [release for deployment in controllers(snapshot) if deployment.spec.replicas and (release := _release(deployment))]
-    own = [entry for entry in snapshot.customresourcedefinitions if entry.metadata.name.partition(".")[2] == "karpenter.sh"]
+    own = [entry for entry in snapshot.customresourcedefinitions if entry.metadata.name in _OWN]
     for release in releases:
         if release.version >= _WITHOUT_V1BETA1:
             old = [entry for entry in own if any(version.name == _V1BETA1 for version in entry.spec.versions)]

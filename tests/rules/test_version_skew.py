@@ -170,8 +170,9 @@ def test_a_stored_v1beta1_blocks_the_next_upgrade() -> None:
         ("1.0.6", ["v1", "v1beta1"], ["v1"], "nodepools.karpenter.sh"),
         ("0.37.5", ["v1", "v1beta1"], ["v1beta1"], "nodepools.karpenter.sh"),
         ("1.4.0", ["v1", "v1beta1"], ["v1beta1"], "ec2nodeclasses.karpenter.k8s.aws"),
+        ("1.14.1", ["v1alpha1", "v1beta1"], ["v1beta1"], "nodeoverlays.karpenter.sh"),
     ],
-    ids=["of today", "migrated", "before 1.0 it is normal", "a provider's own"],
+    ids=["of today", "migrated", "before 1.0 it is normal", "a provider's own", "a younger kind's"],
 )
 def test_definitions_that_go_with_their_karpenter_are_fine(
     version: str, versions: Sequence[str], stored: Sequence[str], name: str
