@@ -99,7 +99,8 @@ def _finding(snapshot: Snapshot, ref: Ref, known: str) -> Finding:
         controller
         for controller in controllers(snapshot)
         for container in controller.spec.template.spec.containers
-        if controller.spec.replicas and any(variable.name == "INTERRUPTION_QUEUE" for variable in container.env)
+        if controller.spec.replicas
+        and any(variable.name == "INTERRUPTION_QUEUE" and (variable.value or variable.value_from) for variable in container.env)
     ]
     cause = _QUEUE_MODE if known == HANDLER and ref.kind == "Deployment" and queues else known
     said, why = _SAID[cause], _SAID[cause].why

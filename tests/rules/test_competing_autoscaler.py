@@ -94,8 +94,8 @@ def test_a_handler_with_a_queue_beside_karpenters_own_is_worse() -> None:
 
 @pytest.mark.parametrize(
     "things",
-    [(a_controller(),), (a_controller(env=QUEUE, replicas=0),), ()],
-    ids=["no queue", "turned off", "no Deployment"],
+    [(a_controller(),), (a_controller(env={"INTERRUPTION_QUEUE": ""}),), (a_controller(env=QUEUE, replicas=0),), ()],
+    ids=["no queue", "an empty name", "turned off", "no Deployment"],
 )
 def test_whether_karpenter_has_a_queue_is_not_supposed(things: tuple[Thing, ...]) -> None:
     (finding,) = found(named(HANDLER), *things)
