@@ -133,9 +133,12 @@ def _unready_since(pod: Pod) -> datetime | None:
 
 
 def _down(snapshot: Snapshot, controller: _Controller, warn_after: timedelta, fail_after: timedelta) -> Iterator[Finding]:
-    """Down for as long as the last of its pods is: each may have been replaced by the next."""
+    """Down for as long as the last of its pods is: each may have been replaced by the next, and one that goes is not yet."""
     created = controller.deployment.metadata.creation_timestamp
-    moments = [_unready_since(pod) or pod.metadata.creation_timestamp for pod in controller.pods] or [created]
+    going = [pod.metadata.deletion_timestamp for pod in snapshot.pods_of_owner.get(controller.ref, ())]
+    moments = [_unready_since(pod) or pod.metadata.creation_timestamp for pod in controller.pods] or [
+        max((moment for moment in (created, *going) if moment), default=None)
+    ]
     known = [moment for moment in moments if moment]
     lasting = snapshot.taken_at - max(known) if len(known) == len(moments) else None
     if lasting is None or lasting < warn_after or not snapshot.whole(Kind.POD):

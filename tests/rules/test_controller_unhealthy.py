@@ -161,6 +161,14 @@ def test_a_deployment_made_just_now_may_have_no_pods_yet() -> None:
     assert seen(a_controller(age="30s")) == []
 
 
+@pytest.mark.parametrize(("deleted", "number"), [("-20s", 0), ("20s", 0), ("9m", 1)])
+def test_pods_that_go_are_given_time_to_be_followed(deleted: str, number: int) -> None:
+    """As by a rollout that recreates: no pod is made until the last is gone, and its time of deletion may be ahead."""
+    going = a_pod("karpenter-1", on="group-1", of=a_controller(), labels=KARPENTER, deleted=deleted)
+
+    assert len(seen(a_controller(), GROUP, going)) == number
+
+
 def test_a_karpenter_that_is_turned_off_is_found() -> None:
     assert seen(a_controller(replicas=0)) == [
         ("scaled-to-zero", Severity.HIGH, "Karpenter is turned off: its Deployment wants 0 replicas")
