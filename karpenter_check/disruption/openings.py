@@ -89,7 +89,7 @@ def windows(nodepool: NodePool, reason: str, nodes: int, start: datetime, span: 
     known: dict[frozenset[int], Allowance] = {}
     found: list[Window] = []
     turns = [moment for moment in sorted(changes) if moment < end]
-    for moment, until in zip(turns, [*turns[1:], end], strict=True):
+    for moment, until in zip(turns, [*turns[1:], end][: len(turns)], strict=True):  # of no time at all there is no window
         active ^= {entry.index for entry in changes[moment]}
         if active not in known:
             known[active] = together((entry for entry in entries(nodepool) if entry.index in active), reason, nodes, unreadable)

@@ -56,7 +56,7 @@ def max_pods_inconsistent(
         if differing:
             yield _differs(nodepool, differing)
         full = [entry for entry in nodes if _is_full(snapshot, entry, full_share, idle_share)]
-        if len(full) >= minimum_nodes:
+        if full and len(full) >= minimum_nodes:
             yield _full(snapshot, nodepool, full, idle_share)
 
 

@@ -35,7 +35,7 @@ def pod_without_requests(snapshot: Snapshot, *, minimum_share: float = 0.2, mini
         for node in nodes:
             pods = [pod for pod in snapshot.pods_on_node.get(node.name, ()) if _counts(pod)]
             lacking = [(pod, cause) for pod in pods if (cause := _lacks(pod))]
-            if len(lacking) >= minimum_pods and len(lacking) >= minimum_share * len(pods):
+            if lacking and len(lacking) >= minimum_pods and len(lacking) >= minimum_share * len(pods):
                 shares[node.name] = len(lacking) / len(pods)
                 for pod, cause in lacking:
                     found[cause].append(_Place(pod, node))

@@ -297,3 +297,7 @@ def test_a_few_of_many_are_no_storm() -> None:
 
 def test_running_share_sets_how_many_are() -> None:
     assert [finding.cause for finding in drift_storm_armed(a_storm(of=3, others=20), running_share=0.1)] == ["running"]
+
+
+def test_one_that_does_not_look_ahead_sees_nothing_coming() -> None:
+    assert list(drift_storm_armed(a_storm(drifted=()), look_ahead=timedelta())) == []

@@ -213,3 +213,7 @@ def test_what_is_full_and_what_is_idle_and_how_many_are_settings() -> None:
 @pytest.mark.parametrize("kind", [Kind.NODE, Kind.NODECLAIM, Kind.POD])
 def test_what_it_needs_it_needs(kind: Kind) -> None:
     assert scan(a_cluster(missing={kind: Status.FORBIDDEN}), [max_pods_inconsistent]).runs[0].outcome is Outcome.SKIPPED
+
+
+def test_where_no_node_is_full_none_is_found_at_any_setting() -> None:
+    assert list(max_pods_inconsistent(a_cluster(a_node("n1")), minimum_nodes=0)) == []

@@ -162,6 +162,10 @@ def test_pods_that_are_over_or_wait_are_not_counted() -> None:
     assert causes(*(without(f"waits-{place}", on="") for place in range(2))) == []
 
 
+def test_a_node_without_pods_is_fine_at_any_setting() -> None:
+    assert list(pod_without_requests(a_cluster(a_node("n1")), minimum_share=0, minimum_pods=0)) == []
+
+
 def test_nodes_that_are_not_karpenters_are_fine() -> None:
     cluster: Snapshot = a_cluster(a_node("n1", pool=""), *two())
 
