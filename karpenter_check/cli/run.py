@@ -28,6 +28,7 @@ from karpenter_check.metrics.exposition import exposition
 from karpenter_check.metrics.gauges import Gauge, report_gauges
 from karpenter_check.reports import Format, render
 from karpenter_check.rule import AnyRule
+from karpenter_check.rules import every_rule
 from karpenter_check.scan import Report, scan
 from karpenter_check.snapshot import Snapshot
 from karpenter_check.snapshot.selector import LabelSelector
@@ -116,7 +117,9 @@ def run(options: Options, started: float) -> int:
 
 def _judged(snapshot: Snapshot, rules: Sequence[AnyRule], configuration: Configuration, options: ConfigurationOptions) -> Report:
     """The report, with what is left be marked."""
-    annotated, problems = annotated_ignores(snapshot) if options.honor_annotations else ((), ())
+    annotated, problems = (
+        annotated_ignores(snapshot, [rule.slug for rule in every_rule()]) if options.honor_annotations else ((), ())
+    )
     return scan(
         snapshot,
         rules,

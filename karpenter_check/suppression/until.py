@@ -3,6 +3,8 @@
 import re
 from datetime import UTC, datetime, timedelta
 
+from karpenter_check.snapshot.clip import clip
+
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(_DATE.pattern + r"[Tt][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?([Zz]|[+-][0-9]{2}:[0-9]{2})")
 _LATEST, _EARLIEST = datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC)
@@ -21,7 +23,7 @@ def parse_until(text: str) -> datetime:
     except ValueError:
         moment = None
     if moment is None:
-        raise ValueError(f"{text!r} is neither a date (2026-12-31) nor a time with its zone (2026-12-31T18:00:00Z)")
+        raise ValueError(f"{clip(text, 40)!r} is neither a date (2026-12-31) nor a time with its zone (2026-12-31T18:00:00Z)")
     try:
         return moment.astimezone(UTC)
     except OverflowError:
