@@ -1,10 +1,11 @@
 """Options that say what is left be, and which settings rules have."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from karpenter_check.cli.option import Command, option
 
@@ -46,7 +47,18 @@ class ConfigurationOptions:
         """The options, which are taken out of those of the command. Raises click.UsageError where they contradict each other."""
         taken = cls(**{name: options.pop(name) for name in cls.__dataclass_fields__})
         if taken.config and taken.no_config:
-            raise click.UsageError("--config and --no-config exclude each other")
+            if not _overrides("no_config", "config"):
+                raise click.UsageError("--config and --no-config exclude each other")
+            taken = replace(taken, config=None)
         if taken.no_ignores and taken.honor_annotations:
-            raise click.UsageError("--no-ignores and --honor-annotations exclude each other")
+            if not _overrides("no_ignores", "honor_annotations"):
+                raise click.UsageError("--no-ignores and --honor-annotations exclude each other")
+            taken = replace(taken, honor_annotations=False)
         return taken
+
+
+def _overrides(option: str, other: str) -> bool:
+    """Whether one was typed and the other only stands in the environment."""
+    context = click.get_current_context()
+    sources = (context.get_parameter_source(option), context.get_parameter_source(other))
+    return sources == (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)

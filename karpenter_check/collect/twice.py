@@ -14,7 +14,7 @@ def refuse_keys_written_twice(source: Source) -> None:
     if source.is_json:
         json.loads(source.content, object_pairs_hook=lambda pairs: _once(source, pairs))
         return
-    nodes, seen = [node for node in yaml.compose_all(source.content.decode(), Loader=Loader) if node is not None], set[int]()
+    nodes, seen = list(yaml.compose_all(source.content.decode(), Loader=Loader)), set[int]()
     while nodes:
         node = nodes.pop()
         if id(node) in seen:

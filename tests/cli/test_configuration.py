@@ -215,3 +215,17 @@ def test_annotations_count_where_they_are_honoured() -> None:
         return [finding["suppressed"] and finding["suppressed"]["reason"] for finding in findings]
 
     assert (suppressed(), suppressed("--honor-annotations")) == ([None], ["switched off"])
+
+
+def test_what_is_typed_comes_before_the_environment() -> None:
+    environment = {
+        "COLUMNS": "200",
+        "KARPENTER_CHECK_CONFIG": str(configured(name="mine.yaml")),
+        "KARPENTER_CHECK_HONOR_ANNOTATIONS": "true",
+    }
+
+    def suppressed(*options: str) -> tuple[int, bool]:
+        result = CliRunner().invoke(group, ["scan", "--demo", *options], env=environment)
+        return result.exit_code, result.stdout.splitlines()[-1].endswith("; 1 suppressed")
+
+    assert [suppressed(), suppressed("--no-config"), suppressed("--no-ignores")] == [(0, True), (0, False), (0, False)]
