@@ -71,10 +71,10 @@ POD = JOB["template"]["spec"]
 (CONTAINER,) = POD["containers"]
 
 
-def with_a_password() -> str:
+def with_all_options() -> str:
     """The manifest with its optional environment put in."""
     text, times = re.subn(r"^( {16})# (- name: KARPENTER_CHECK_.*\n)\1# (  value: .*\n)", r"\1\2\1\3", TEXT, flags=re.MULTILINE)
-    assert times == 2
+    assert times == 3
     return text
 
 
@@ -85,7 +85,7 @@ def on_auto_mode() -> str:
     return text
 
 
-VARIANTS = {"as it is": TEXT, "with a password": with_a_password(), "on Auto Mode": on_auto_mode()}
+VARIANTS = {"as it is": TEXT, "with all options": with_all_options(), "on Auto Mode": on_auto_mode()}
 
 
 @pytest.mark.parametrize("text", VARIANTS.values(), ids=VARIANTS.keys())
@@ -263,7 +263,10 @@ def test_the_pod_is_hardened() -> None:
             "runAsGroup": 65532,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "volumes": [{"name": "push", "secret": {"secretName": "karpenter-check-push", "optional": True}}],
+        "volumes": [
+            {"name": "push", "secret": {"secretName": "karpenter-check-push", "optional": True}},
+            {"name": "config", "configMap": {"name": NAME, "optional": True}},
+        ],
     }
     assert without(CONTAINER, "args", "env") == {
         "name": NAME,
@@ -274,7 +277,9 @@ def test_the_pod_is_hardened() -> None:
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
-        "volumeMounts": [{"name": "push", "mountPath": "/etc/karpenter-check/push", "readOnly": True}],
+        "volumeMounts": [
+            {"name": name, "mountPath": f"/etc/karpenter-check/{name}", "readOnly": True} for name in ("push", "config")
+        ],
     }
 
 
@@ -299,7 +304,7 @@ def variables() -> set[str]:
 
 def test_the_environment_sets_options_of_scan() -> None:
     assert environment(TEXT) == {"KARPENTER_CHECK_PUSH_GATEWAY_URL": "", "KARPENTER_CHECK_CLUSTER_NAME": ""}
-    assert sorted(environment(with_a_password()).keys() - variables()) == []
+    assert sorted(environment(with_all_options()).keys() - variables()) == []
 
 
 def test_an_empty_environment_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,13 +315,15 @@ def test_an_empty_environment_variable_is_as_good_as_none(monkeypatch: pytest.Mo
     assert parse(CONTAINER["args"]).params == unset
 
 
-def test_a_password_comes_from_a_file_of_the_secret() -> None:
-    added = {name: value for name, value in environment(with_a_password()).items() if name not in environment(TEXT)}
+def test_a_password_and_a_configuration_come_from_files_of_the_volumes() -> None:
+    added = {name: value for name, value in environment(with_all_options()).items() if name not in environment(TEXT)}
 
     assert added == {
         "KARPENTER_CHECK_PUSH_USERNAME": "karpenter-check",
         "KARPENTER_CHECK_PUSH_PASSWORD_FILE": "/etc/karpenter-check/push/password",
+        "KARPENTER_CHECK_CONFIG": "/etc/karpenter-check/config/config.yaml",
     }
+    assert "--from-file=config.yaml=.karpenter-check.yaml" in (ROOT / "docs" / "cronjob.md").read_text(encoding="utf-8")
 
 
 def test_the_dockerfile_makes_the_image_that_the_pod_expects() -> None:
