@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from karpenter_check.disruption.eviction import budgets_of
 from karpenter_check.disruption.expiry import expiry
+from karpenter_check.disruption.pods import says_do_not_disrupt
 from karpenter_check.disruption.remedies import command
 from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, verification
 from karpenter_check.rule import rule
@@ -61,7 +62,8 @@ def _counts(snapshot: Snapshot, pod: Pod, minimum_age: timedelta) -> bool:
     born, shape = pod.metadata.creation_timestamp, pod.shape
     old = born is not None and snapshot.taken_at - born >= minimum_age
     tied = HOSTNAME in shape.node_selector or bool(pod.pinned_to) or _TOGETHER in shape.neighbours
-    return old and not tied and not budgets_of(snapshot, pod)
+    kept = says_do_not_disrupt(pod, snapshot.taken_at, snapshot.karpenter_version)  # a drain waits for it, as for a budget
+    return old and not tied and not kept and not budgets_of(snapshot, pod)
 
 
 def _finding(snapshot: Snapshot, owner: Ref, pods: Sequence[Pod], node: Node, claim: NodeClaim) -> Finding:

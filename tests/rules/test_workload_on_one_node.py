@@ -105,6 +105,13 @@ def test_what_was_not_read_may_be_what_guards_them(kind: Kind) -> None:
     assert owners(a_cluster(*NODES, *web_on("n1", "n1"), missing={kind: Status.PARTIAL})) == []
 
 
+def test_pods_that_say_do_not_disrupt_are_not_evicted_at_once() -> None:
+    web = a_deployment(replicas=2)
+    pods = (a_pod(name, on="n1", of=web, labels=LABELS, do_not_disrupt="true") for name in ("web-1", "web-2"))
+
+    assert owners(a_cluster(*NODES, web, *pods)) == []
+
+
 def test_a_single_replica_is_fine() -> None:
     assert owners(a_cluster(*NODES, *web_on("n1", replicas=1))) == []
 
