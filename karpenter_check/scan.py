@@ -184,18 +184,26 @@ def _run(rule: AnyRule, snapshot: Snapshot, settings: Mapping[str, Any]) -> tupl
     return RuleRun(rule, Outcome.FAILED if findings else Outcome.PASSED, reason, lacks_only_optional=only_optional), findings
 
 
+_OF_NODEPOOLS = frozenset({Stage.CONTROLLER, Stage.NODEPOOL, Stage.BLOCKER})
+"""Stages of what is wrong with a NodePool itself, whatever nodes show it."""
+
+
 def _may_explain(cause: Result, effect: Result, blamed: Ref) -> bool:
     """Whether what one rule finds on an object that another blames is a cause of it at all."""
     if cause.rule is effect.rule or cause.rule.stage is Stage.HAZARD:
         return False
-    return cause.rule.stage < effect.rule.stage or (cause.rule.stage == effect.rule.stage and blamed.kind != "NodePool")
+    if blamed.kind != "NodePool":
+        return cause.rule.stage <= effect.rule.stage
+    of_nodes = any(occurrence.object.kind in {"Node", "NodeClaim"} for occurrence in cause.finding.occurrences)
+    return cause.rule.stage < effect.rule.stage and (cause.rule.stage in _OF_NODEPOOLS or not of_nodes)
 
 
 def _linked(results: Sequence[Result]) -> tuple[Result, ...]:
     """The results with `caused_by` set: a finding is caused by those of no later stage on the objects that it blames.
 
     A finding is on its object, on its owner, and on every place where it holds. What explains another cause is not told twice.
-    Everything about nodes is owned by their NodePool, so that of one stage a NodePool explains nothing. A circle is not closed.
+    Everything about nodes is owned by their NodePool, so that what holds on some of them explains nothing of a NodePool that is blamed,
+    and nothing of one stage does. A circle is not closed.
     """
     causes: dict[int, dict[int, None]] = defaultdict(dict)
     about: dict[Ref, list[int]] = defaultdict(list)

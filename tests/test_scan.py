@@ -323,6 +323,28 @@ def test_what_a_rule_finds_explains_no_earlier_stage(of_cause: Stage, of_effect:
     }
 
 
+@pytest.mark.parametrize(
+    ("of_cause", "place", "linked"),
+    [
+        (Stage.NODECLAIM, Ref("Node", "n1", "v1"), False),
+        (Stage.NODECLAIM, Ref("NodeClaim", "default-1", "karpenter.sh/v1"), False),
+        (Stage.NODECLAIM, Ref("Pod", "web-1", "v1", "shop"), True),
+        (Stage.NODEPOOL, Ref("NodeClaim", "default-1", "karpenter.sh/v1"), True),
+        (Stage.BLOCKER, Ref("Node", "n1", "v1"), True),
+        (Stage.DISRUPTION, Ref("Node", "n1", "v1"), False),
+    ],
+)
+def test_what_holds_on_some_nodes_explains_nothing_of_their_nodepool(of_cause: Stage, place: Ref, linked: bool) -> None:  # noqa: FBT001  a case's outcome
+    cause, effect = replace(b_rule, stage=of_cause), replace(a_rule, stage=Stage.EXPIRY)
+    on_nodes = with_fields(a_finding(POOL), occurrences=(Occurrence(place),))
+    settings = {"a-rule": {"findings": (a_finding(AGENT, blames=(Blame(POOL),)),)}, "b-rule": {"findings": (on_nodes,)}}
+
+    assert causes(scan(a_healthy_cluster(), [cause, effect], settings).results) == {
+        "a-rule": ["b-rule"] if linked else [],
+        "b-rule": [],
+    }
+
+
 def linked_by_comparing_all(results: tuple[Result, ...]) -> list[list[int]]:
     """What explains each result, told by comparing each with each: the places of its causes."""
     causes: dict[int, list[int]] = {place: [] for place in range(len(results))}
