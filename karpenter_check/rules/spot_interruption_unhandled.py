@@ -202,5 +202,5 @@ def _without_replacement(
             ),
             verification("spot-interruption-unhandled", nodepool=nodepool),
         ),
-        blames=(Blame(ref),),
+        blames=tuple(Blame(pod_ref(pod)) for pod in waiting),
     )  # fmt: skip

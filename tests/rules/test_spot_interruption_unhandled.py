@@ -8,7 +8,10 @@ from msgspec.structs import replace
 
 from karpenter_check.finding import Blame, Confidence, EventEvidence, Evidence, Finding, Fix, Impact, Occurrence, Ref
 from karpenter_check.rule import NotProven
+from karpenter_check.rules.insufficient_capacity import insufficient_capacity
+from karpenter_check.rules.node_not_ready import node_not_ready
 from karpenter_check.rules.spot_interruption_unhandled import spot_interruption_unhandled
+from karpenter_check.scan import scan
 from karpenter_check.snapshot import Kind, Node, Status, Version
 from karpenter_check.snapshot.event import Event, InvolvedObject
 from karpenter_check.snapshot.nodepool import NodeClassRef
@@ -168,7 +171,7 @@ def test_an_interrupted_node_whose_pods_still_wait_is_found() -> None:
                 ),
                 Fix("verify", "karpenter-check scan --select spot-interruption-unhandled --nodepool default"),
             ),
-            blames=(Blame(POOL),),
+            blames=(Blame(Ref("Pod", "web-bcdfg-z9kq2", "v1", "shop")),),
         )
     ]
 
@@ -217,3 +220,25 @@ def test_without_events_no_interruption_is_judged() -> None:
 
 def test_how_long_pods_must_wait_is_a_setting() -> None:
     assert found(a_nodepool(), WEB, POD, interrupted(), evicted(), fail_after=timedelta(minutes=19)) == []
+
+
+def test_it_folds_under_what_keeps_the_same_pods_waiting_and_under_nothing_else_of_the_nodepool() -> None:
+    sick = a_node("n2", ready=False, cpu="0")
+    refused = [
+        an_event(
+            "InsufficientCapacityError",
+            "no such instances",
+            about=InvolvedObject("NodeClaim", name=f"default-{letter * 5}"),
+            first="5m",
+        )
+        for letter in "abc"
+    ]
+    cluster = a_cluster(a_nodepool(), WEB, POD, sick, interrupted(), evicted(), *refused)
+    results = scan(cluster, [spot_interruption_unhandled, insufficient_capacity, node_not_ready]).results
+    by_fingerprint = {result.fingerprint: result.rule.slug for result in results}
+
+    assert sorted((result.rule.slug, [by_fingerprint[cause] for cause in result.caused_by]) for result in results) == [
+        ("insufficient-capacity", []),
+        ("node-not-ready", []),
+        ("spot-interruption-unhandled", ["insufficient-capacity"]),
+    ]
