@@ -19,6 +19,7 @@ from karpenter_check.snapshot.counted import few, plural
 from karpenter_check.snapshot.duration import spoken
 from karpenter_check.snapshot.moments import at_and_distance
 from karpenter_check.snapshot.node import Taint
+from karpenter_check.snapshot.quantity import milli
 
 _CAUSES = {
     "NodeNotFound": "node_gone",
@@ -88,10 +89,23 @@ def _uninitialized(snapshot: Snapshot, claim: NodeClaim, warn_after: timedelta, 
         return None
     word = _CAUSES.get(condition.reason, "other")
     what = _what(claim, node, word)
-    if word == "startup_taint" and node and not what:
-        return None  # it went between two lists, or as Karpenter was about to see it
+    if node and _passed(node, word, what):
+        return None  # between two lists, or as Karpenter was about to see it
     severity = Severity.HIGH.lowered(0 if snapshot.taken_at - since >= fail_after else 2)
     return _Uninitialized(claim, node, since, word, what, severity)
+
+
+def _passed(node: Node, word: str, what: str) -> bool:
+    """Whether what Karpenter waited for when it last looked has come to pass."""
+    match word:
+        case "startup_taint" | "ephemeral_taint":
+            return not what
+        case "not_ready":
+            return node.ready
+        case "resource":
+            return bool(what) and milli(node.status.allocatable.get(what, 0)) > 0
+        case _:
+            return word == "node_gone"
 
 
 def _what(claim: NodeClaim, node: Node | None, word: str) -> str:
@@ -130,7 +144,7 @@ def _finding(snapshot: Snapshot, owner: Ref, cause: str, entries: Sequence[_Unin
         ),
         since=min(entry.since for entry in entries),
         fix=tuple(_fix(snapshot, entries)),
-        blames=tuple(_blamed(snapshot, owner, entries)),
+        blames=tuple(_blamed(snapshot, entries)),
     )
 
 
@@ -229,15 +243,17 @@ def _fix(snapshot: Snapshot, entries: Sequence[_Uninitialized]) -> Iterator[Fix]
     yield verification("nodeclaim-not-initialized", nodepool=first.claim.nodepool)
 
 
-def _blamed(snapshot: Snapshot, owner: Ref, entries: Sequence[_Uninitialized]) -> Iterator[Blame]:
-    """The Node that is not Ready; the DaemonSets that should take a taint away; the NodePool, whose startup taint nobody can."""
+def _blamed(snapshot: Snapshot, entries: Sequence[_Uninitialized]) -> Iterator[Blame]:
+    """The Node that is not Ready; the DaemonSets that should take a taint away; its nodes, where nobody can; a NodeClaim whose Node is gone."""
     first = entries[0]
     if first.word == "not_ready":
         yield from (Blame(node_ref(entry.name)) for entry in entries if entry.name)
+    if first.word == "node_gone":
+        yield from (Blame(nodeclaim_ref(entry.claim)) for entry in entries)
     taint = _taint(first)
     if not taint or not first.node or first.word != "startup_taint":
         return
     found = removers(snapshot, taint, first.node)
     yield from map(Blame, found.agents if found else ())
     if unremovable(snapshot, taint, first.node):
-        yield Blame(owner, first.claim.nodepool)
+        yield from (Blame(node_ref(entry.name)) for entry in entries if entry.name)

@@ -6,19 +6,35 @@ import pytest
 from msgspec.structs import replace
 
 from karpenter_check.finding import Blame, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity
+from karpenter_check.rules.node_orphaned import node_orphaned
 from karpenter_check.rules.nodeclaim_not_initialized import nodeclaim_not_initialized
+from karpenter_check.rules.nodepool_limit_reached import nodepool_limit_reached
 from karpenter_check.rules.nominated_pod_failure import nominated_pod_failure
 from karpenter_check.rules.startup_taint_unremovable import startup_taint_unremovable
 from karpenter_check.scan import scan
 from karpenter_check.snapshot import Kind, Node, NodeClaim, Status
 from karpenter_check.snapshot.metadata import Condition
-from tests.build import Thing, a_cluster, a_daemonset, a_node, a_nodeclaim, a_pod, a_uid, ago, nominated
+from tests.build import (
+    Thing,
+    a_cluster,
+    a_daemonset,
+    a_node,
+    a_nodeclaim,
+    a_nodepool,
+    a_pod,
+    a_uid,
+    about,
+    ago,
+    an_event,
+    nominated,
+)
 
 POOL = Ref("NodePool", "default", "karpenter.sh/v1")
 CLAIM = Ref("NodeClaim", "default-n1", "karpenter.sh/v1")
 NODE = Ref("Node", "n1", "v1")
 TAINT = "agent.example.com/not-ready:NoSchedule"
 CILIUM = "node.cilium.io/agent-not-ready=true:NoExecute"
+EPHEMERAL = 'KnownEphemeralTaint "node.cloudprovider.kubernetes.io/uninitialized=true:NoSchedule" still exists'
 STARTUP = f'StartupTaint "{TAINT}" still exists'
 
 
@@ -87,7 +103,7 @@ def test_a_node_whose_startup_taint_stays_is_found() -> None:
                 ),
                 Fix("verify", "karpenter-check scan --select nodeclaim-not-initialized --nodepool default"),
             ),
-            blames=(Blame(POOL, "default"),),
+            blames=(Blame(NODE),),
         )
     ]
 
@@ -103,6 +119,10 @@ def test_an_initialized_node_is_fine() -> None:
         [a_young_node(), a_claim(deleted="1m")],
         [a_young_node(initialized=True), a_claim(reason="AwaitingReconciliation", message="")],
         [a_young_node(taints=()), a_claim()],
+        [a_young_node(taints=()), a_claim(reason="KnownEphemeralTaintsExist", message=EPHEMERAL)],
+        [a_young_node(), a_claim(reason="NodeNotReady", message="Node status is NotReady")],
+        [a_young_node(), a_claim(reason="NodeNotFound", message="Node not registered with cluster")],
+        [a_young_node(), a_claim(reason="ResourceNotRegistered", message='Resource "cpu" was requested but not registered')],
         [a_young_node(), a_claim(registered="")],
         [a_young_node(), a_claim(status="True")],
         [a_young_node(), a_claim(registered="9m", asks="nvidia.com/gpu")],
@@ -112,6 +132,10 @@ def test_an_initialized_node_is_fine() -> None:
         "being deleted",
         "its label says so",
         "the taint has just gone",
+        "the taint of Kubernetes' own has just gone",
+        "it has just become Ready",
+        "the Node is there",
+        "the resource has just come",
         "not registered",
         "initialized",
         "drivers take minutes",
@@ -153,7 +177,8 @@ def test_it_is_low_at_first_and_high_later_with_devices_later_still(registered: 
     ],
 )
 def test_each_reason_has_its_cause(reason: str, message: str, cause: str, said: str) -> None:
-    (finding,) = found(a_young_node(), a_claim(reason=reason, message=message))
+    node = [] if cause == "node_gone" else [a_young_node(ready=cause != "not_ready")]
+    (finding,) = found(*node, a_claim(reason=reason, message=message))
 
     assert (finding.cause, finding.message) == (cause, f"joined 15m ago and was never initialized: {said}")
 
@@ -254,5 +279,32 @@ def test_it_reads_as_one_story_with_the_pods_that_wait_for_any_of_its_nodes() ->
         ("nodeclaim-not-initialized", ["startup-taint-unremovable"]),
         ("nominated-pod-failure", ["nodeclaim-not-initialized"]),
         ("nominated-pod-failure", ["nodeclaim-not-initialized"]),
+        ("startup-taint-unremovable", []),
+    ]
+
+
+def test_a_node_that_is_gone_is_told_once() -> None:
+    claim = a_claim(reason="NodeNotFound", message="Node not registered with cluster")
+    results = scan(a_cluster(a_nodepool(), claim), [nodeclaim_not_initialized, node_orphaned]).results
+    by_fingerprint = {result.fingerprint: result.rule.slug for result in results}
+
+    assert sorted((result.rule.slug, [by_fingerprint[cause] for cause in result.caused_by]) for result in results) == [
+        ("node-orphaned", []),
+        ("nodeclaim-not-initialized", ["node-orphaned"]),
+    ]
+
+
+def test_a_nodepool_that_has_reached_its_limits_does_not_keep_a_startup_taint() -> None:
+    web, limits = a_pod("web-1", age="20m", cpu="3"), "all available instance types exceed limits for nodepool (NodePool=default)"
+    things = [
+        a_nodepool(limits={"cpu": "8"}, used={"cpu": "7500m"}), a_young_node(), a_claim(), web,
+        an_event("FailedScheduling", f"Failed to schedule pod, {limits}", about=about(web), first="20m", last="1m", times=4),
+    ]  # fmt: skip
+    results = scan(a_cluster(*things), [nodeclaim_not_initialized, nodepool_limit_reached, startup_taint_unremovable]).results
+    by_fingerprint = {result.fingerprint: result.rule.slug for result in results}
+
+    assert sorted((result.rule.slug, [by_fingerprint[cause] for cause in result.caused_by]) for result in results) == [
+        ("nodeclaim-not-initialized", ["startup-taint-unremovable"]),
+        ("nodepool-limit-reached", []),
         ("startup-taint-unremovable", []),
     ]
