@@ -104,6 +104,9 @@ def _why(snapshot: Snapshot, cause: str, claim: NodeClaim) -> str:
         return f"{why}; {signs_of_life(snapshot)}"
     version = snapshot.karpenter_version
     minutes = 5 if version is None or version >= _GIVES_UP else 15
+    created = claim.metadata.creation_timestamp
+    if created and snapshot.taken_at - created >= timedelta(minutes=15 if version is None else minutes) + GRACE:
+        return f"{why}; it should have deleted this one after {minutes}m, and has not; {signs_of_life(snapshot)}"
     return f"{why}; after {minutes}m it deletes this one and may make another that fails alike"
 
 

@@ -187,3 +187,20 @@ def test_what_karpenter_says_is_cut() -> None:
     (finding,) = found(a_nodepool(), a_claim(message="x" * 3000))
 
     assert "(+2600 characters)" in finding.why
+
+
+@pytest.mark.parametrize(
+    ("age", "version", "minutes"),
+    [("6m", Version(1, 7), 5), ("16m", Version(1, 6), 15), ("16m", None, 5)],
+)
+def test_one_that_karpenter_should_have_given_up_is_not_said_to_be_deleted(age: str, version: Version | None, minutes: int) -> None:
+    (finding,) = found(a_nodepool(), a_claim(age=age), version=version)
+
+    assert f"; it should have deleted this one after {minutes}m, and has not; no event of Karpenter's" in finding.why
+
+
+@pytest.mark.parametrize(("age", "version"), [("5m59s", Version(1, 7)), ("14m", Version(1, 6)), ("14m", None)])
+def test_one_that_it_may_yet_give_up_is(age: str, version: Version | None) -> None:
+    (finding,) = found(a_nodepool(), a_claim(age=age), version=version)
+
+    assert finding.why.endswith("m it deletes this one and may make another that fails alike")
