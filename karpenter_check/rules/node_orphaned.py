@@ -139,19 +139,26 @@ def _nodes(snapshot: Snapshot, fail_after: timedelta) -> Iterator[_Orphan]:
     alive = [node for node in snapshot.nodes if not node.metadata.deletion_timestamp]
     old = [node for node in alive if _old(snapshot, node.metadata.creation_timestamp, fail_after)]
     sharing = Counter(node.spec.provider_id for node in old if node.spec.provider_id)
+    awaited = {claim.nodepool for claim in snapshot.nodeclaims if _awaits_its_node(claim)}
     marked = any(FINALIZER in node.metadata.finalizers for node in snapshot.nodes)
     for node in old:
         claim, provider_id = snapshot.nodeclaim_of_node.get(node.name), node.spec.provider_id
         if any(taint.key == DISRUPTED_TAINT.key for taint in node.spec.taints) or (claim and _goes(claim)):
             continue
         owner = _pool((claim.nodepool if claim else "") or node.nodepool, node_ref(node.name))
-        if claim is None and snapshot.whole(Kind.NODECLAIM) and _left_behind(node):
+        mine = node.nodepool in awaited and any(taint.key == UNREGISTERED_TAINT for taint in node.spec.taints)
+        if claim is None and snapshot.whole(Kind.NODECLAIM) and _left_behind(node) and not mine:
             yield _Orphan(node, owner, "no-nodeclaim", Severity.HIGH, "metadata.labels karpenter.sh/nodepool", node.nodepool)
         if claim and sharing[provider_id] > 1:
             yield _Orphan(node, owner, "duplicate-provider-id", Severity.HIGH, "spec.providerID", provider_id)
         if claim and marked and _lacks_finalizer(node, claim):
             has = ", ".join(node.metadata.finalizers) or "none"
             yield _Orphan(node, owner, "no-finalizer", Severity.MEDIUM, "metadata.finalizers", has)
+
+
+def _awaits_its_node(claim: NodeClaim) -> bool:
+    """Whether its instance was started and its Node is yet to register: one that just joined under another providerID, or none, may be it."""
+    return claim.is_true("Launched") and not claim.is_true("Registered") and not claim.metadata.deletion_timestamp
 
 
 def _left_behind(node: Node) -> bool:

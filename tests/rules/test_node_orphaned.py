@@ -103,6 +103,18 @@ def test_an_instance_that_came_too_late_is_one_too() -> None:
     assert causes(without_claims(node)) == [("no-nodeclaim", Severity.HIGH)]
 
 
+def test_one_that_joined_without_the_provider_id_that_a_nodeclaim_waits_for_may_be_its() -> None:
+    node = a_node("stray", labels={"karpenter.sh/registered": ""}, taints=["karpenter.sh/unregistered:NoExecute"], finalizers=[])
+    waiting = a_nodeclaim("c1", node="", age="6m", registered=False, initialized=False)
+    other = a_nodeclaim("c2", node="", pool="other", age="6m", registered=False, initialized=False)
+
+    def of(claim: NodeClaim) -> list[tuple[str, Severity | None]]:
+        return causes(dataclasses.replace(a_cluster(a_nodepool(), a_nodepool("other"), node, claim), nodeclaims=(claim,)))
+
+    assert of(waiting) == []
+    assert of(other) == [("no-nodeclaim", Severity.HIGH)]
+
+
 @pytest.mark.parametrize(
     "node",
     [
