@@ -6,12 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from karpenter_check.disruption.controller import AUTO_MODE
 from karpenter_check.disruption.feature_gates import STATIC_CAPACITY, feature_gate, why_not_known
 from karpenter_check.disruption.remedies import command
 from karpenter_check.disruption.rollout import claims_of_nodepool, no_room_to_replace
 from karpenter_check.disruption.timing import drift
-from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, verification
+from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, clip, verification
 from karpenter_check.rule import Stage, rule
+from karpenter_check.scheduling.capacity_errors import CapacityError, capacity_errors
+from karpenter_check.scheduling.claim_name import nodepool_of_claim
 from karpenter_check.snapshot import Kind, NodeClaim, NodePool, Snapshot, Version
 from karpenter_check.snapshot.counted import plural
 from karpenter_check.snapshot.duration import spoken
@@ -19,6 +22,11 @@ from karpenter_check.snapshot.quantity import milli
 
 _KNOWS_REPLICAS = Version(1, 8)
 _ASK = Fix("fix", text="see what Karpenter's log says of it, and the events of its NodeClaims: it makes a missing one at once")
+_ASK_AWS = Fix(
+    "fix", text="see the events of its NodeClaims; EKS Auto Mode's Karpenter is run by AWS, so that a support case is what is left"
+)
+_REFUSALS = 3
+"""So many launches must have failed: less is routine."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ def nodepool_static_mismatch(snapshot: Snapshot, *, settle: timedelta = timedelt
         replicas = nodepool.spec.replicas
         if replicas is None or nodepool.metadata.deletion_timestamp or not snapshot.settled(nodepool.metadata.creation_timestamp):
             continue
-        version = snapshot.karpenter_version
+        version = None if _auto_mode(nodepool) else snapshot.karpenter_version
         if version and version < _KNOWS_REPLICAS:
             yield _finding(nodepool, _unknown_field(nodepool, version))
             continue
@@ -50,6 +58,11 @@ def nodepool_static_mismatch(snapshot: Snapshot, *, settle: timedelta = timedelt
             yield _finding(nodepool, found)
         elif replicas and no_room_to_replace(nodepool):
             yield _finding(nodepool, _no_surge(nodepool, replicas, claims))
+
+
+def _auto_mode(nodepool: NodePool) -> bool:
+    """Whether EKS Auto Mode serves it, which knows static NodePools; no Karpenter of the cluster's has to do with it."""
+    return nodepool.spec.template.spec.node_class_ref.api_group == AUTO_MODE
 
 
 def _unknown_field(nodepool: NodePool, version: Version) -> _Mismatch:
@@ -69,7 +82,11 @@ def _miscounted(
     Sources: `controllers/static/provisioning`, `controllers/static/deprovisioning`, `controllers/controllers.go` (1.13).
     """
     staying = [claim for claim in claims if claim.metadata.deletion_timestamp is None]
-    gate, has = feature_gate(snapshot, STATIC_CAPACITY), f"{nodepool.name} has {plural(len(staying), 'node')} instead of {replicas}"
+    gate = True if _auto_mode(nodepool) else feature_gate(snapshot, STATIC_CAPACITY)
+    ask, has = (
+        _ASK_AWS if _auto_mode(nodepool) else _ASK,
+        f"{nodepool.name} has {plural(len(staying), 'node')} instead of {replicas}",
+    )
     if len(staying) == replicas:
         return None
     if gate is False:
@@ -85,6 +102,9 @@ def _miscounted(
             ),
             claims=staying,
         )  # fmt: skip
+    refused = [error for error in capacity_errors(snapshot).get(nodepool.name, ()) if snapshot.taken_at - error.last < settle]
+    if len(staying) < replicas and refused:
+        return _no_capacity(has, refused, staying)
     if not _quiet(snapshot, nodepool, claims, settle):
         return None
     limit = nodepool.spec.limits.get("nodes")
@@ -97,7 +117,7 @@ def _miscounted(
         return _Mismatch("limit-below-replicas", f"{has}: its limit allows {limit}", why, raised, severity=severity)
     if len(staying) > replicas:
         why = f"Karpenter deletes what is above spec.replicas within a minute or so, and {stood}"
-        return _Mismatch("too-many", has, why, (_ASK,), Confidence.LIKELY, claims=staying)
+        return _Mismatch("too-many", has, why, (ask,), Confidence.LIKELY, claims=staying)
     if gate is None and not staying:
         why = f"a static NodePool has nodes only with Karpenter's feature gate {STATIC_CAPACITY}; whether it is on is not known: {why_not_known(snapshot)}"
         fix = Fix(
@@ -105,13 +125,37 @@ def _miscounted(
         )
         return _Mismatch("none-made", f"{has}, and none is being made", why, (fix,), Confidence.LIKELY)
     why = f"Karpenter makes what is missing to spec.replicas at once, and {stood}"
-    return _Mismatch("too-few", has, why, (_ASK,), Confidence.LIKELY, claims=staying)
+    return _Mismatch("too-few", has, why, (ask,), Confidence.LIKELY, claims=staying)
+
+
+def _no_capacity(has: str, refused: Sequence[CapacityError], staying: Sequence[NodeClaim]) -> _Mismatch | None:
+    """Launches that were refused of late, the latest last; a few are routine."""
+    times = sum(error.times for error in refused)
+    if times < _REFUSALS:
+        return None
+    why = f"{times} launches failed within minutes, the last one with: {clip(refused[-1].said)}; Karpenter goes on trying"
+    fix = Fix("fix", text="let it buy other instance types or zones too, or mend what the message names")
+    return _Mismatch(
+        "no-capacity", f"{has}: its launches fail for want of capacity", why, (fix,), Confidence.LIKELY, claims=staying
+    )
+
+
+def _gone_lately(snapshot: Snapshot, nodepool: NodePool, settle: timedelta) -> bool:
+    """Whether events tell of a NodeClaim of it that is not there any more: what it had is being replaced."""
+    return any(
+        event.involved_object.kind == "NodeClaim"
+        and event.involved_object.name not in snapshot.nodeclaims_by_name
+        and event.last_seen is not None
+        and snapshot.taken_at - event.last_seen < settle
+        and nodepool_of_claim(snapshot, event.involved_object.name) == nodepool.name
+        for event in snapshot.events
+    )
 
 
 def _quiet(snapshot: Snapshot, nodepool: NodePool, claims: Sequence[NodeClaim], settle: timedelta) -> bool:
     """Whether it has been Ready so long that its number should be right, and no NodeClaim comes or goes. What is not Ready is left alone."""
     ready = nodepool.readiness
-    if ready is None or ready.status != "True" or _moving(claims):
+    if ready is None or ready.status != "True" or _moving(claims) or _gone_lately(snapshot, nodepool, settle):
         return False
     moments = (
         nodepool.metadata.creation_timestamp,

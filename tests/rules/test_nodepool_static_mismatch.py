@@ -6,8 +6,10 @@ import pytest
 from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity
 from karpenter_check.rules.nodepool_static_mismatch import nodepool_static_mismatch
 from karpenter_check.snapshot import Kind, NodeClaim, Snapshot, Status, Version
+from karpenter_check.snapshot.event import Event, InvolvedObject
 from karpenter_check.snapshot.metadata import Condition
-from tests.build import Thing, a_cluster, a_controller, a_nodeclaim, a_nodepool, a_uid, ago
+from karpenter_check.snapshot.nodepool import NodeClassRef
+from tests.build import Thing, a_cluster, a_controller, a_nodeclaim, a_nodepool, a_uid, ago, an_event
 
 POOL = Ref("NodePool", "edge", "karpenter.sh/v1")
 ON = a_controller("StaticCapacity=true")
@@ -179,3 +181,52 @@ def test_how_long_it_must_stand_is_a_setting() -> None:
     things: list[Thing] = [a_nodepool("edge", replicas=2), ON, *claims(1, age="3m")]
 
     assert [finding.cause for finding in found(*things, settle=timedelta(minutes=2))] == ["too-few"]
+
+
+AUTO_MODE = NodeClassRef("NodeClass", "default", "eks.amazonaws.com")
+
+
+def test_the_settings_of_a_karpenter_beside_eks_auto_mode_are_not_auto_modes() -> None:
+    pool = a_nodepool("edge", replicas=3, node_class=AUTO_MODE)
+
+    assert told(pool, a_controller("StaticCapacity=false"), *claims(3)) == []
+    (finding,) = found(pool, a_controller("StaticCapacity=false"), *claims(2), version=STATIC_1_7)
+    assert (finding.cause, finding.fix[0].text) == (
+        "too-few",
+        "see the events of its NodeClaims; EKS Auto Mode's Karpenter is run by AWS, so that a support case is what is left",
+    )
+
+
+def refused(*names: str) -> list[Event]:
+    said = "creating instance, insufficient capacity, no such instances"
+    return [
+        an_event(
+            "InsufficientCapacityError", f"NodeClaim {name} event: {said}", about=InvolvedObject("NodeClaim", name=name), first="5m"
+        )
+        for name in names
+    ]
+
+
+def test_where_the_provider_refuses_it_karpenter_does_try() -> None:
+    (finding,) = found(a_nodepool("edge", replicas=2), ON, *claims(1), *refused("edge-aaaaa", "edge-bbbbb", "edge-ccccc"))
+
+    assert (finding.cause, finding.confidence, finding.message, finding.why) == (
+        "no-capacity",
+        Confidence.LIKELY,
+        "edge has 1 node instead of 2: its launches fail for want of capacity",
+        "3 launches failed within minutes, the last one with: no such instances; Karpenter goes on trying",
+    )
+
+
+def test_a_launch_that_was_refused_once_is_routine() -> None:
+    assert told(a_nodepool("edge", replicas=2), ON, *claims(1), *refused("edge-aaaaa")) == []
+
+
+def test_a_nodeclaim_that_went_a_moment_ago_is_being_replaced() -> None:
+    def finalized(age: str) -> Event:
+        return an_event(
+            "Finalized", "Finalized karpenter.sh/termination", about=InvolvedObject("NodeClaim", name="edge-aaaaa"), first=age
+        )
+
+    assert told(a_nodepool("edge", replicas=2), ON, *claims(1), finalized("9m")) == []
+    assert [entry[0] for entry in told(a_nodepool("edge", replicas=2), ON, *claims(1), finalized("11m"))] == ["too-few"]
