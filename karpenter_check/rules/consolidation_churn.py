@@ -25,6 +25,8 @@ _UNDERUTILIZED = re.compile(r"Disrupting NodeClaim: (?:Underutilized|Consolidati
 """Not as Empty, and of v1beta1, whose `Consolidation/Delete` is said of empty ones too, only what was replaced
 (`disruption/events/events.go:Terminating`, 0.32 to 1.14)."""
 _BORN = re.compile(r"Status condition transitioned, Type: Launched, Status: Unknown -> True|Launching NodeClaim: ")
+_OF_V1BETA1 = "WhenUnderutilized"
+"""The policy of that API version, which refuses consolidateAfter beside it, and whose budgets know no reasons."""
 _SHOWN = 3
 _LONGER = timedelta(minutes=10)
 
@@ -125,12 +127,12 @@ def _finding(snapshot: Snapshot, nodepool: NodePool, lives: Sequence[_Life], aga
         severity=Severity.LOW if design else Severity.MEDIUM,
         confidence=Confidence.LIKELY,
         message=f"consolidation took {len(lives)} nodes of {nodepool.name} away {lived} after they came, and {again} were bought again",
-        why=f"{policy} with consolidateAfter {after}: Karpenter looks for something cheaper as soon as no pod has come or gone for so long; "
+        why=f"{_how(policy, after)}; "
         f"this within the last {over}" + (f"; {design}" if design else ""),
         cost="the pods of each were evicted, and each new node starts, pulls images and is paid for before it does any work",
         impact=Impact(nodes=len(lives)),
         evidence=(
-            Evidence(owner, "spec.disruption.consolidateAfter", after),
+            *([Evidence(owner, "spec.disruption.consolidateAfter", after)] if policy != _OF_V1BETA1 else []),
             Evidence(owner, "spec.disruption.consolidationPolicy", policy),
             *(Evidence.of_event(life.event) for life in lives[-_SHOWN:]),
         ),
@@ -138,13 +140,20 @@ def _finding(snapshot: Snapshot, nodepool: NodePool, lives: Sequence[_Life], aga
             Occurrence(Ref("NodeClaim", life.claim, "karpenter.sh/v1"), life.uid, "", "underutilized", life.ended) for life in lives
         ),
         since=earliest(life.ended for life in lives),
-        fix=(*_fixes(nodepool, after), verification("consolidation-churn", nodepool=nodepool.name)),
+        fix=(*_fixes(nodepool, policy, after), verification("consolidation-churn", nodepool=nodepool.name)),
     )  # fmt: skip
 
 
-def _fixes(nodepool: NodePool, after: str) -> Iterable[Fix]:
+def _how(policy: str, after: str) -> str:
+    if policy == _OF_V1BETA1:
+        return f"{policy}: Karpenter looks for something cheaper all the time"
+    return f"{policy} with consolidateAfter {after}: Karpenter looks for something cheaper as soon as no pod has come or gone for so long"
+
+
+def _fixes(nodepool: NodePool, policy: str, after: str) -> Iterable[Fix]:
     ref, now = Ref("NodePool", nodepool.name), duration(after)
-    if now is None or now < _LONGER:
+    longer = policy != _OF_V1BETA1 and (now is None or now < _LONGER)
+    if longer:
         patch = json.dumps({"spec": {"disruption": {"consolidateAfter": spoken(_LONGER)}}}, separators=(",", ":"))
         text = "nodes then stay until their pods have been quiet for so long"
         yield Fix(
@@ -153,6 +162,6 @@ def _fixes(nodepool: NodePool, after: str) -> Iterable[Fix]:
             text,
             "nodes that are not needed cost longer; no node drifts",
         )
-    value = {"nodes": "1", "reasons": [UNDERUTILIZED]}
+    value = {"nodes": "1"} if policy == _OF_V1BETA1 else {"nodes": "1", "reasons": [UNDERUTILIZED]}
     patch = json.dumps([{"op": "add", "path": "/spec/disruption/budgets/-", "value": value}], separators=(",", ":"))
-    yield Fix("or" if now is None or now < _LONGER else "fix", command("patch", ref, f"--type json -p {shlex.quote(patch)}"), "one such node at a time", "it slows consolidation down, and ends no churn")  # fmt: skip
+    yield Fix("or" if longer else "fix", command("patch", ref, f"--type json -p {shlex.quote(patch)}"), "one node at a time" if policy == _OF_V1BETA1 else "one such node at a time", "it slows consolidation down, and ends no churn")  # fmt: skip

@@ -221,3 +221,17 @@ def test_without_events_it_is_not_checked() -> None:
     report = scan(a_cluster(SEARCH, *others("27m"), missing={Kind.EVENT: Status.NOT_COLLECTED}), [consolidation_churn])
 
     assert [run.outcome for run in report.runs] == [Outcome.SKIPPED]
+
+
+def test_under_v1beta1_there_is_no_consolidate_after_to_set_and_budgets_know_no_reasons() -> None:
+    nodepool = a_nodepool("search", policy="WhenUnderutilized", consolidate_after="")
+    (finding,) = found(nodepool, *lives(), *others("27m"))
+
+    assert finding.why.startswith("WhenUnderutilized: Karpenter looks for something cheaper all the time; this within")
+    assert [entry.path for entry in finding.evidence if entry.path] == ["spec.disruption.consolidationPolicy"]
+    assert [(fix.step, fix.command) for fix in finding.fix[:-1]] == [
+        (
+            "fix",
+            """kubectl patch nodepool search --type json -p '[{"op":"add","path":"/spec/disruption/budgets/-","value":{"nodes":"1"}}]'""",
+        )
+    ]
