@@ -178,7 +178,8 @@ def _fix(nodepool: str, cause: Cause, claim: NodeClaim, drifted: int, held: Sequ
         if reference.api_group == EKS_AUTO_MODE:
             yield Fix("fix", text="EKS Auto Mode chooses the image itself: ask AWS why these nodes stay")
         else:
-            edit = f"kubectl edit {reference.kind.lower() or 'nodeclass'} {shlex.quote(reference.name)}"
+            kind = ".".join(part for part in (reference.kind.lower() or "nodeclass", reference.api_group) if part)
+            edit = f"kubectl edit {shlex.quote(kind)} {shlex.quote(reference.name)}"
             yield Fix(
                 "fix", edit, f"let it select {_WANTED[cause]}", "all nodes that use it drift, and are replaced as budgets allow"
             )

@@ -49,7 +49,7 @@ def test_a_kubelet_that_is_too_old_is_found() -> None:
             fix=(
                 Fix(
                     "fix",
-                    "kubectl edit ec2nodeclass default",
+                    "kubectl edit ec2nodeclass.karpenter.k8s.aws default",
                     "let it select a newer image",
                     "all nodes that use it drift, and are replaced as budgets allow",
                 ),
