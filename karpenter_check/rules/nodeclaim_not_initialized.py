@@ -88,6 +88,9 @@ def _uninitialized(snapshot: Snapshot, claim: NodeClaim, warn_after: timedelta, 
     if going or (node and node.initialized) or snapshot.taken_at - since < warn_after:
         return None
     word = _CAUSES.get(condition.reason, "other")
+    ready = node.readiness.last_transition_time if node and node.ready and node.readiness else None
+    if word == "not_ready" and ready and snapshot.taken_at - ready >= warn_after:
+        word = "not_tried"
     what = _what(claim, node, word)
     if node and _passed(node, word, what):
         return None  # between two lists, or as Karpenter was about to see it
@@ -170,7 +173,8 @@ def _in_short(entry: _Uninitialized) -> str:
         case "dra_driver":
             return "a DRA driver has published no devices"
         case "not_tried":
-            return "Karpenter has not looked at it"
+            looked = reason_of(entry.claim, "Initialized") != AWAITS
+            return "it is Ready, and Karpenter has not looked since" if looked else "Karpenter has not looked at it"
         case _:
             return clip(reason_of(entry.claim, "Initialized")) or "Karpenter does not say why"
 

@@ -66,6 +66,11 @@ def a_young_node(name: str = "n1", *, taints: tuple[str, ...] = (TAINT,), initia
     return a_node(name, age="15m", taints=taints, initialized=initialized, ready=ready)
 
 
+def ready_since(age: str) -> Node:
+    node = a_young_node()
+    return replace(node, status=replace(node.status, conditions=(Condition("Ready", "True", last_transition_time=ago(age)),)))
+
+
 def found(*things: Thing, missing: dict[Kind, Status] | None = None) -> list[Finding]:
     return list(nodeclaim_not_initialized(a_cluster(*things, missing=missing)))
 
@@ -120,7 +125,7 @@ def test_an_initialized_node_is_fine() -> None:
         [a_young_node(initialized=True), a_claim(reason="AwaitingReconciliation", message="")],
         [a_young_node(taints=()), a_claim()],
         [a_young_node(taints=()), a_claim(reason="KnownEphemeralTaintsExist", message=EPHEMERAL)],
-        [a_young_node(), a_claim(reason="NodeNotReady", message="Node status is NotReady")],
+        [ready_since("4m59s"), a_claim(reason="NodeNotReady", message="Node status is NotReady")],
         [a_young_node(), a_claim(reason="NodeNotFound", message="Node not registered with cluster")],
         [a_young_node(), a_claim(reason="ResourceNotRegistered", message='Resource "cpu" was requested but not registered')],
         [a_young_node(), a_claim(registered="")],
@@ -296,7 +301,7 @@ def test_a_node_that_is_gone_is_told_once() -> None:
 
 def test_a_nodepool_that_has_reached_its_limits_does_not_keep_a_startup_taint() -> None:
     web, limits = a_pod("web-1", age="20m", cpu="3"), "all available instance types exceed limits for nodepool (NodePool=default)"
-    things = [
+    things: list[Thing] = [
         a_nodepool(limits={"cpu": "8"}, used={"cpu": "7500m"}), a_young_node(), a_claim(), web,
         an_event("FailedScheduling", f"Failed to schedule pod, {limits}", about=about(web), first="20m", last="1m", times=4),
     ]  # fmt: skip
@@ -308,3 +313,14 @@ def test_a_nodepool_that_has_reached_its_limits_does_not_keep_a_startup_taint() 
         ("nodepool-limit-reached", []),
         ("startup-taint-unremovable", []),
     ]
+
+
+def test_a_node_that_has_long_been_ready_without_karpenter_s_notice_is_found() -> None:
+    (finding,) = found(ready_since("5m"), a_claim(reason="NodeNotReady", message="Node status is NotReady"))
+
+    assert (finding.cause, finding.message) == (
+        "not_tried",
+        "joined 15m ago and was never initialized: it is Ready, and Karpenter has not looked since",
+    )
+    assert "; no event of Karpenter's is in what was read" in finding.why
+    assert finding.blames == ()
