@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from karpenter_check.finding import (
+    Blame,
     Confidence,
     Evidence,
     Finding,
@@ -20,6 +21,7 @@ from karpenter_check.finding import (
 )
 from karpenter_check.rule import Stage, rule
 from karpenter_check.scheduling.capacity_errors import CapacityError, Lack, capacity_errors
+from karpenter_check.scheduling.nodeclaim import nodeclaim_ref
 from karpenter_check.scheduling.nomination import pod_ref
 from karpenter_check.scheduling.waiting import waiting_for
 from karpenter_check.snapshot import GRACE, Kind, NodePool, Pod, Snapshot
@@ -111,6 +113,7 @@ def _finding(
         occurrences=tuple(Occurrence(pod_ref(pod), pod.metadata.uid, "", lack, pod.unscheduled_since) for pod in waiting),
         since=since,
         fix=tuple(_fix(nodepool, remedy, narrow)),
+        blames=tuple(Blame(nodeclaim_ref(claim)) for error in errors if not error.event and (claim := snapshot.nodeclaims_by_name.get(error.nodeclaim))),
     )  # fmt: skip
 
 

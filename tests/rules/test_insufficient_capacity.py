@@ -8,8 +8,10 @@ from msgspec.structs import replace
 
 from karpenter_check.finding import Blame, Confidence, EventEvidence, Evidence, Finding, Fix, Impact, Occurrence, Ref
 from karpenter_check.rules.insufficient_capacity import insufficient_capacity
+from karpenter_check.rules.nodeclaim_not_launched import nodeclaim_not_launched
 from karpenter_check.rules.nominated_pod_failure import nominated_pod_failure
 from karpenter_check.rules.pod_fits_no_nodepool import pod_fits_no_nodepool
+from karpenter_check.scan import scan
 from karpenter_check.snapshot import Kind, NodeClaim, Snapshot, Status
 from karpenter_check.snapshot.event import Event, InvolvedObject
 from karpenter_check.snapshot.metadata import Condition
@@ -206,3 +208,17 @@ def test_pods_that_karpenter_finds_nothing_for_or_whose_nodeclaim_went_are_its_c
 
     assert (unplaced.blames, gone.blames) == ((Blame(GPU),), (Blame(GPU),))
     assert "NodeClaim gpu-bcdf8 is gone: it got no capacity" in gone.message + gone.why
+
+
+def test_nodeclaims_that_say_so_themselves_and_hold_all_up_are_why() -> None:
+    limit = "VcpuLimitExceeded: more than your limit"
+    results = scan(
+        a_cluster(POOL, TRAIN, *(unlaunched(f"gpu-{n}", message=limit) for n in range(3))),
+        [insufficient_capacity, nodeclaim_not_launched],
+    ).results
+    by_fingerprint = {result.fingerprint: result.rule.slug for result in results}
+
+    assert [(result.rule.slug, [by_fingerprint[cause] for cause in result.caused_by]) for result in results] == [
+        ("nodeclaim-not-launched", []),
+        ("insufficient-capacity", ["nodeclaim-not-launched"]),
+    ]
