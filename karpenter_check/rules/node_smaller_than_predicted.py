@@ -24,7 +24,8 @@ _INSTANCE_TYPE = "node.kubernetes.io/instance-type"
 _UNKNOWN = "unknown-resource"
 _CONSISTENT = 0.9
 """Karpenter's own check fails below that part of the capacity that it expected."""
-_FAILED = re.compile(r"expected \S+ of resource (?P<resource>\S+), but found \S+ \(")
+# the name of a resource is a prefix of 253 characters at the most, a slash, and a name of 63
+_FAILED = re.compile(r"expected \S+ of resource (?P<resource>\S{1,317}), but found \S+ \(")
 _MECHANISM = {
     "memory": "Karpenter takes a share off for the machine (vmMemoryOverheadPercent, 7.5 % on AWS by default), and what the node class lets the kubelet keep; the kubelet has less, or keeps more",
     "cpu": "the kubelet keeps more for itself and the system than the node class says",

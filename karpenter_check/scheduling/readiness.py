@@ -62,7 +62,7 @@ def unready(conditions: Sequence[Condition]) -> Unready | None:
 
 def said(of: Condition) -> str:
     """`SubnetsReady is False (SubnetsNotFound: SubnetSelector did not match any Subnets)`."""
-    words = ": ".join(part for part in (of.reason, clip(of.message)) if part)
+    words = ": ".join(part for part in (clip(of.reason), clip(of.message)) if part)
     return f"{of.type} is {of.status}" + (f" ({words})" if words else "")
 
 
