@@ -63,3 +63,11 @@ def has_nothing_to_do(snapshot: Snapshot) -> bool:
     """Whether there is no NodePool and no NodeClaim for a Karpenter in the cluster, as after a move to EKS Auto Mode."""
     seen = snapshot.whole(Kind.NODEPOOL) and snapshot.whole(Kind.NODECLAIM)
     return seen and not served_groups(snapshot)
+
+
+def down(snapshot: Snapshot, group: str) -> tuple[Ref, ...]:
+    """Karpenter's Deployments, if not one of their pods is Ready: then nobody looks after NodeClaims of this group of node classes."""
+    found = controllers(snapshot)
+    if group == AUTO_MODE or not snapshot.whole(Kind.POD) or any(pod.ready for entry in found for pod in pods_of(snapshot, entry)):
+        return ()
+    return tuple(map(controller_ref, found))

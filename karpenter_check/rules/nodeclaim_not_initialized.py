@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from karpenter_check.disruption.controller import down
 from karpenter_check.disruption.life_signs import signs_of_life
 from karpenter_check.finding import Blame, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, verification
 from karpenter_check.rule import Stage, rule
@@ -248,10 +249,12 @@ def _fix(snapshot: Snapshot, entries: Sequence[_Uninitialized]) -> Iterator[Fix]
 
 
 def _blamed(snapshot: Snapshot, entries: Sequence[_Uninitialized]) -> Iterator[Blame]:
-    """The Node that is not Ready; the DaemonSets that should take a taint away; its nodes, where nobody can; a NodeClaim whose Node is gone."""
+    """The Node that is not Ready; the DaemonSets that should take a taint away; its nodes, where nobody can; a NodeClaim whose Node is gone; Karpenter, if down."""
     first = entries[0]
     if first.word == "not_ready":
         yield from (Blame(node_ref(entry.name)) for entry in entries if entry.name)
+    if first.word == "not_tried":
+        yield from map(Blame, down(snapshot, first.claim.spec.node_class_ref.api_group))
     if first.word == "node_gone":
         yield from (Blame(nodeclaim_ref(entry.claim)) for entry in entries)
     taint = _taint(first)

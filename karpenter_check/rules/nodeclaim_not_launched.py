@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
+from karpenter_check.disruption.controller import down
 from karpenter_check.disruption.life_signs import signs_of_life, where_to_look
 from karpenter_check.finding import Blame, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, verification
 from karpenter_check.rule import Stage, rule
@@ -86,7 +87,7 @@ def _finding(
         ),
         since=since,
         fix=tuple(_fix(cause, claims, oldest)),
-        blames=tuple(_blamed(snapshot, oldest)),
+        blames=tuple(_blamed(snapshot, cause, oldest)),
     )
 
 
@@ -104,10 +105,11 @@ def _why(snapshot: Snapshot, cause: str, claim: NodeClaim) -> str:
         return f"{why}; {signs_of_life(snapshot)}"
     version = snapshot.karpenter_version
     minutes = 5 if version is None or version >= _GIVES_UP else 15
+    before = f" (15m before Karpenter {_GIVES_UP.major}.{_GIVES_UP.minor})" if version is None else ""
     created = claim.metadata.creation_timestamp
     if created and snapshot.taken_at - created >= timedelta(minutes=15 if version is None else minutes) + GRACE:
-        return f"{why}; it should have deleted this one after {minutes}m, and has not; {signs_of_life(snapshot)}"
-    return f"{why}; after {minutes}m it deletes this one and may make another that fails alike"
+        return f"{why}; it should have deleted this one after {minutes}m{before}, and has not; {signs_of_life(snapshot)}"
+    return f"{why}; after {minutes}m{before} it deletes this one and may make another that fails alike"
 
 
 def _fix(cause: str, claims: Sequence[NodeClaim], oldest: NodeClaim) -> Iterator[Fix]:
@@ -134,8 +136,10 @@ def _remedy(claim: NodeClaim) -> str:
     return "mend what Launched names: the node class, a quota, the network or the launch template"
 
 
-def _blamed(snapshot: Snapshot, claim: NodeClaim) -> Iterator[Blame]:
-    """Its node class: one that is not ready is why instances of it do not start."""
+def _blamed(snapshot: Snapshot, cause: str, claim: NodeClaim) -> Iterator[Blame]:
+    """Its node class: one that is not ready is why instances of it do not start; of what nobody tried, a Karpenter that is down."""
+    if cause == NOT_TRIED:
+        yield from map(Blame, down(snapshot, claim.spec.node_class_ref.api_group))
     nodepool = snapshot.nodepools_by_name.get(claim.nodepool)
     node_class = snapshot.nodeclass_of(nodepool) if nodepool else None
     if node_class:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from karpenter_check.disruption.controller import down
 from karpenter_check.disruption.life_signs import signs_of_life
 from karpenter_check.finding import Blame, Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, verification
 from karpenter_check.rule import Stage, rule
@@ -141,8 +142,16 @@ def _finding(snapshot: Snapshot, found: _Unregistered, severity: Severity, confi
         ),
         since=found.since,
         fix=(_fix(found, nodes), verification("nodeclaim-not-registered", nodepool=found.oldest.nodepool)),
-        blames=tuple(Blame(node_ref(node.name)) for node in nodes) if found.cause == SEVERAL_NODES else (),
+        blames=tuple(_blamed(snapshot, found, nodes)),
     )  # fmt: skip
+
+
+def _blamed(snapshot: Snapshot, found: _Unregistered, nodes: Sequence[Node]) -> Iterator[Blame]:
+    """The Nodes that share its providerID; of what nobody looked at, a Karpenter that is down."""
+    if found.cause == SEVERAL_NODES:
+        yield from (Blame(node_ref(node.name)) for node in nodes)
+    if found.cause == NOT_TRIED:
+        yield from map(Blame, down(snapshot, found.oldest.spec.node_class_ref.api_group))
 
 
 def _its_nodes(snapshot: Snapshot, found: _Unregistered) -> Sequence[Node]:

@@ -17,6 +17,7 @@ from karpenter_check.snapshot.metadata import Condition
 from tests.build import (
     Thing,
     a_cluster,
+    a_controller,
     a_daemonset,
     a_node,
     a_nodeclaim,
@@ -324,3 +325,10 @@ def test_a_node_that_has_long_been_ready_without_karpenter_s_notice_is_found() -
     )
     assert "; no event of Karpenter's is in what was read" in finding.why
     assert finding.blames == ()
+
+
+def test_a_karpenter_without_a_ready_pod_is_blamed_for_what_it_has_not_looked_at() -> None:
+    karpenter = a_controller()
+    (finding,) = found(a_young_node(), a_claim(reason="AwaitingReconciliation", message=""), karpenter)
+
+    assert finding.blames == (Blame(Ref("Deployment", "karpenter", "apps/v1", "kube-system")),)

@@ -6,12 +6,27 @@ import pytest
 from msgspec.structs import replace
 
 from karpenter_check.finding import Blame, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity
+from karpenter_check.rules.controller_unhealthy import controller_unhealthy
 from karpenter_check.rules.nodeclaim_not_launched import nodeclaim_not_launched
+from karpenter_check.scan import scan
 from karpenter_check.snapshot import Kind, NodeClaim, Status, Version
 from karpenter_check.snapshot.event import InvolvedObject
 from karpenter_check.snapshot.metadata import Condition
 from karpenter_check.snapshot.nodepool import NodeClassRef
-from tests.build import Thing, a_cluster, a_node_class, a_nodeclaim, a_nodepool, a_pod, a_uid, ago, an_event
+from tests.build import (
+    KARPENTER,
+    Thing,
+    a_cluster,
+    a_controller,
+    a_node,
+    a_node_class,
+    a_nodeclaim,
+    a_nodepool,
+    a_pod,
+    a_uid,
+    ago,
+    an_event,
+)
 
 POOL = Ref("NodePool", "default", "karpenter.sh/v1")
 CLAIM = Ref("NodeClaim", "c1", "karpenter.sh/v1")
@@ -50,7 +65,7 @@ def test_a_claim_without_an_instance_is_found() -> None:
             severity=Severity.CRITICAL,
             message="has had no instance for 3m; until then Karpenter buys and disrupts nothing",
             why=f'NodeClaim c1: Launched is Unknown: LaunchFailed, "{QUOTA}"; Karpenter\'s picture of the cluster is complete only when '
-            "every NodeClaim has a providerID, and it does nothing before; after 5m it deletes this one and may make another that fails alike",
+            "every NodeClaim has a providerID, and it does nothing before; after 5m (15m before Karpenter 1.7) it deletes this one and may make another that fails alike",
             cost="no node is bought, consolidated or replaced after drift while this lasts; 1 pod waits unscheduled, whatever for",
             impact=Impact(nodeclaims=1),
             evidence=(
@@ -191,16 +206,38 @@ def test_what_karpenter_says_is_cut() -> None:
 
 @pytest.mark.parametrize(
     ("age", "version", "minutes"),
-    [("6m", Version(1, 7), 5), ("16m", Version(1, 6), 15), ("16m", None, 5)],
+    [("6m", Version(1, 7), "5m"), ("16m", Version(1, 6), "15m"), ("16m", None, "5m (15m before Karpenter 1.7)")],
 )
-def test_one_that_karpenter_should_have_given_up_is_not_said_to_be_deleted(age: str, version: Version | None, minutes: int) -> None:
+def test_one_that_karpenter_should_have_given_up_is_not_said_to_be_deleted(age: str, version: Version | None, minutes: str) -> None:
     (finding,) = found(a_nodepool(), a_claim(age=age), version=version)
 
-    assert f"; it should have deleted this one after {minutes}m, and has not; no event of Karpenter's" in finding.why
+    assert f"; it should have deleted this one after {minutes}, and has not; no event of Karpenter's" in finding.why
 
 
 @pytest.mark.parametrize(("age", "version"), [("5m59s", Version(1, 7)), ("14m", Version(1, 6)), ("14m", None)])
 def test_one_that_it_may_yet_give_up_is(age: str, version: Version | None) -> None:
     (finding,) = found(a_nodepool(), a_claim(age=age), version=version)
 
-    assert finding.why.endswith("m it deletes this one and may make another that fails alike")
+    assert finding.why.endswith(" it deletes this one and may make another that fails alike")
+
+
+def test_where_no_pod_of_karpenter_is_ready_that_is_why_nobody_tries() -> None:
+    karpenter, claim = a_controller(age="3h"), a_claim(reason="AwaitingReconciliation", message="", age="20m")
+
+    def story(*, ready: bool) -> list[tuple[str, list[str]]]:
+        pod = a_pod(
+            "karpenter-1",
+            namespace="kube-system",
+            on="group-1",
+            of=karpenter,
+            labels=KARPENTER,
+            ready=ready,
+            unready_for="" if ready else "30m",
+        )
+        cluster = a_cluster(a_nodepool(), claim, a_node("group-1", pool=""), karpenter, pod)
+        results = scan(cluster, [nodeclaim_not_launched, controller_unhealthy]).results
+        by_fingerprint = {result.fingerprint: result.rule.slug for result in results}
+        return [(result.finding.cause, [by_fingerprint[cause] for cause in result.caused_by]) for result in results]
+
+    assert story(ready=False) == [("no-ready-pod", []), ("not_tried", ["controller-unhealthy"])]
+    assert ("not_tried", []) in story(ready=True)

@@ -9,7 +9,7 @@ from karpenter_check.finding import Blame, Confidence, Evidence, Finding, Fix, I
 from karpenter_check.rules.nodeclaim_not_registered import nodeclaim_not_registered
 from karpenter_check.snapshot import Kind, Node, NodeClaim, NodePool, Status
 from karpenter_check.snapshot.metadata import Condition
-from tests.build import Thing, a_cluster, a_node, a_nodeclaim, a_nodepool, a_uid, ago
+from tests.build import Thing, a_cluster, a_controller, a_node, a_nodeclaim, a_nodepool, a_uid, ago
 
 POOL = Ref("NodePool", "default", "karpenter.sh/v1")
 CLAIM = Ref("NodeClaim", "c1", "karpenter.sh/v1")
@@ -221,3 +221,10 @@ def test_minimum_claims_sets_how_many_young_ones_are_a_loop() -> None:
     cluster = a_cluster(a_failing_pool(), a_claim(age="3m"), a_claim("c2", age="2m"))
 
     assert list(nodeclaim_not_registered(cluster, minimum_claims=3)) == []
+
+
+def test_a_karpenter_without_a_ready_pod_is_blamed_for_what_it_has_not_looked_at() -> None:
+    (untouched,) = found(a_claim(reason="AwaitingReconciliation"), a_controller())
+    (told,) = found(a_claim(), a_controller())
+
+    assert (untouched.blames, told.blames) == ((Blame(Ref("Deployment", "karpenter", "apps/v1", "kube-system")),), ())
