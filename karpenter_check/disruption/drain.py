@@ -6,8 +6,10 @@ Source: `node/termination/terminator/terminator.go` (1.14).
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from karpenter_check.disruption.blocker import Lasts
 from karpenter_check.disruption.eviction import NeverAllows, budget_ref, budgets_of, keeps_from_eviction, never_allows
 from karpenter_check.disruption.expiry import forced_end
+from karpenter_check.disruption.pod_blockers import annotated
 from karpenter_check.disruption.pods import (
     STUCK_AFTER,
     do_not_disrupt_until,
@@ -17,6 +19,7 @@ from karpenter_check.disruption.pods import (
     says_do_not_disrupt,
 )
 from karpenter_check.snapshot import Pod, Ref, Snapshot, Version
+from karpenter_check.snapshot.duration import later
 from karpenter_check.snapshot.workload import PodDisruptionBudget
 
 _CRITICAL = frozenset({"system-cluster-critical", "system-node-critical"})
@@ -35,7 +38,7 @@ class Held:
     by: str
     """Empty where nothing that was seen keeps it."""
     for_ever: bool
-    """Whether it stays until somebody acts: not where a PodDisruptionBudget may allow an eviction later, nor a Job's pod, which ends."""
+    """Whether it stays until somebody acts: not where a PodDisruptionBudget may allow an eviction later, nor what may finish by itself."""
     tier: int = 1
     """1 to 4, in the order in which they are evicted: ordinary pods, ordinary DaemonSet pods, critical pods, critical DaemonSet pods."""
     turn: bool = True
@@ -75,9 +78,8 @@ def _never(snapshot: Snapshot, budget: PodDisruptionBudget, pod: Pod) -> NeverAl
 def _keeper(snapshot: Snapshot, pod: Pod) -> tuple[str, bool, datetime | None, tuple[Ref, ...]]:
     """What keeps a pod that is not being deleted, whether for ever, until when, and the PodDisruptionBudgets among it."""
     if says_do_not_disrupt(pod, snapshot.taken_at, snapshot.karpenter_version):
-        value, controller = pod.metadata.annotations.do_not_disrupt, pod.metadata.controller
-        ends = controller is not None and controller.kind == "Job"
-        return f'karpenter.sh/do-not-disrupt: "{value}"', value == "true" and not ends, do_not_disrupt_until(pod), ()
+        said, lasts = f'karpenter.sh/do-not-disrupt: "{pod.metadata.annotations.do_not_disrupt}"', annotated(snapshot, pod).lasts
+        return said, lasts is Lasts.FOR_EVER, do_not_disrupt_until(pod), ()
     budgets = () if pod.phase == "Pending" else budgets_of(snapshot, pod)
     refs = tuple(map(budget_ref, budgets))
     if len(budgets) > 1:
@@ -107,7 +109,7 @@ def held_pods(snapshot: Snapshot, node_name: str) -> tuple[Held, ...]:
     held = []
     for pod in waiting:
         ends = pod.metadata.deletion_timestamp
-        by, for_ever, until, budgets = ("", False, ends + STUCK_AFTER, ()) if ends else _keeper(snapshot, pod)
+        by, for_ever, until, budgets = ("", False, later(ends, STUCK_AFTER), ()) if ends else _keeper(snapshot, pod)
         held.append(Held(pod, by, for_ever, tier(pod), tier(pod) == turn, until, _forced(pod, deadline, version), budgets))
     return tuple(
         sorted(held, key=lambda entry: (not entry.for_ever, not entry.by, entry.pod.metadata.namespace, entry.pod.metadata.name))

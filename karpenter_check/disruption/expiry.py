@@ -8,7 +8,7 @@ import re
 from datetime import datetime, timedelta
 
 from karpenter_check.snapshot import NodeClaim, Snapshot
-from karpenter_check.snapshot.duration import duration
+from karpenter_check.snapshot.duration import duration, later
 
 _RFC3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[-+][0-9]{2}:[0-9]{2})")
 _EARLY = timedelta(seconds=5)
@@ -28,20 +28,10 @@ def time_to_live(snapshot: Snapshot, nodeclaim: NodeClaim) -> timedelta | None:
     return duration(nodepool.spec.disruption.expire_after) if nodepool else None
 
 
-def _after(start: datetime | None, span: timedelta | None) -> datetime | None:
-    """The moment so long after the start; None where either is missing, or where it lies beyond the calendar: that is never."""
-    if start is None or span is None:
-        return None
-    try:
-        return start + span
-    except OverflowError:
-        return None
-
-
 def expiry(snapshot: Snapshot, nodeclaim: NodeClaim) -> datetime | None:
     """Creation of the NodeClaim (not of its Node) plus its time to live; Karpenter adds no jitter. None if it never expires."""
     created, lives = nodeclaim.metadata.creation_timestamp, time_to_live(snapshot, nodeclaim)
-    return _after(created, lives)
+    return later(created, lives)
 
 
 def died_of_expiry(snapshot: Snapshot, nodeclaim: NodeClaim) -> bool:
@@ -71,7 +61,7 @@ def forced_end(nodeclaim: NodeClaim) -> datetime | None:
     """
     deleted, written = nodeclaim.metadata.deletion_timestamp, nodeclaim.metadata.annotations.termination_timestamp
     if not deleted or not written:
-        return _after(deleted, nodeclaim.termination_grace_period)
+        return later(deleted, nodeclaim.termination_grace_period)
     return _time(written)
 
 
@@ -94,7 +84,7 @@ def latest_end(snapshot: Snapshot, nodeclaim: NodeClaim) -> datetime | None:
         return forced_end(nodeclaim)
     if overdue(snapshot, nodeclaim) is not None:
         return None
-    return _after(expiry(snapshot, nodeclaim), nodeclaim.termination_grace_period)
+    return later(expiry(snapshot, nodeclaim), nodeclaim.termination_grace_period)
 
 
 def overdue(snapshot: Snapshot, nodeclaim: NodeClaim) -> timedelta | None:

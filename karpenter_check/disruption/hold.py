@@ -9,8 +9,10 @@ from datetime import timedelta
 from enum import StrEnum
 
 from karpenter_check.disruption.attachments import states
+from karpenter_check.disruption.blocker import Lasts
 from karpenter_check.disruption.drain import Held
 from karpenter_check.disruption.eviction import budgets_of
+from karpenter_check.disruption.pod_blockers import annotated
 from karpenter_check.disruption.termination import Phase, Termination
 from karpenter_check.finding import Confidence
 from karpenter_check.scheduling.nomination import pod_ref
@@ -20,6 +22,9 @@ from karpenter_check.snapshot.duration import spoken
 
 LATE = timedelta(minutes=5)
 """So long after its forced end a drain should be over."""
+
+FINISHES = timedelta(hours=24)
+"""So long a pod may take to finish of which it is not known whether it does: a bare one, or one of an operator, as CI runners are."""
 
 
 class Cause(StrEnum):
@@ -48,7 +53,7 @@ class Firm(StrEnum):
     STUCK = "stuck"
     """It may end by itself, and should not last."""
     RIGHTLY = "rightly"
-    """It may be meant so, or about to end: a Job that asked not to be disturbed, a wait of which not all was seen."""
+    """It may be meant so, or about to end: a Job or a bare pod that asked not to be disturbed, a wait of which not all was seen."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +139,8 @@ def _of_drain(snapshot: Snapshot, ending: Termination) -> Hold | None:
     if firmly := [entry for entry in kept if entry.budgets or entry.for_ever]:
         return _kept(firmly, Firm.STUCK)
     if kept:
-        return _kept(kept, Firm.RIGHTLY)
+        lingers = any(annotated(snapshot, entry.pod).lasts is Lasts.UNKNOWN for entry in kept)
+        return _kept(kept, Firm.STUCK if lingers and snapshot.taken_at - ending.deleted >= FINISHES else Firm.RIGHTLY)
     if ending.unseen:
         return _unseen(snapshot, ending)
     if len(staying) < len(turn):

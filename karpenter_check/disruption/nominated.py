@@ -15,7 +15,7 @@ from karpenter_check.disruption.state_node import StateNode
 from karpenter_check.finding import Confidence, earliest
 from karpenter_check.scheduling.nomination import Nominee, nominees, pod_ref, target_node
 from karpenter_check.snapshot import Snapshot
-from karpenter_check.snapshot.duration import duration, spoken
+from karpenter_check.snapshot.duration import duration, later, spoken
 from karpenter_check.snapshot.event import Event
 from karpenter_check.snapshot.once import once
 
@@ -126,7 +126,7 @@ def nomination_of(snapshot: Snapshot, state: StateNode) -> Blocker | None:
     if live:
         pods = tuple(pod_ref(entry.nominee.pod) for entry in live)
         more = f" and {len(pods) - 1} more" if len(pods) > 1 else ""
-        until = None if any(entry.renewed for entry in live) else max(entry.last for entry in live) + window
+        until = None if any(entry.renewed for entry in live) else later(max(entry.last for entry in live), window)
         since = earliest(entry.nominee.since for entry in live)
         said = f"Karpenter keeps it for {pods[0]}{more}"
         return Blocker(Word.NOMINATED, said, pods, Confidence.LIKELY, Lasts.MAY_END, since, until)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from karpenter_check.scheduling.taints import tolerates
 from karpenter_check.snapshot import Pod, Version
-from karpenter_check.snapshot.duration import duration
+from karpenter_check.snapshot.duration import duration, later
 from karpenter_check.snapshot.node import Taint
 
 DISRUPTED_TAINT = Taint("karpenter.sh/disrupted", "NoSchedule")
@@ -32,13 +32,12 @@ def says_do_not_disrupt(pod: Pod, now: datetime, version: Version | None) -> boo
     lasts = duration(value)
     if lasts is None or lasts.total_seconds() <= 0 or (version and version < KNOWS_DURATIONS):
         return False
-    return pod.start_time is None or now < pod.start_time + lasts
+    return pod.start_time is None or now - pod.start_time < lasts
 
 
 def do_not_disrupt_until(pod: Pod) -> datetime | None:
-    """When the pod's do-not-disrupt annotation elapses; None where it is no duration, or the pod has not started."""
-    lasts = duration(pod.metadata.annotations.do_not_disrupt)
-    return pod.start_time + lasts if lasts is not None and pod.start_time else None
+    """When the pod's do-not-disrupt annotation elapses; None where it is no duration, the pod has not started, or that is never."""
+    return later(pod.start_time, duration(pod.metadata.annotations.do_not_disrupt))
 
 
 def is_owned_by(pod: Pod, api_version: str, kind: str) -> bool:

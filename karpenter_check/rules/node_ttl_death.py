@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from karpenter_check.disruption.drain import Held
 from karpenter_check.disruption.expiry import died_of_expiry
-from karpenter_check.disruption.hold import LATE
+from karpenter_check.disruption.hold import LATE, Firm, hold
 from karpenter_check.disruption.remedies import by_hand
 from karpenter_check.disruption.termination import Termination, termination
 from karpenter_check.finding import (
@@ -61,18 +61,23 @@ def node_ttl_death(
         deleted = claim.metadata.deletion_timestamp
         ending = termination(snapshot, claim) if deleted and snapshot.settled(deleted) and died_of_expiry(snapshot, claim) else None
         if deleted and ending:
-            hangs = _hangs(ending, snapshot.taken_at - deleted, blocked_after, hangs_after)
+            hangs = _hangs(snapshot, ending, snapshot.taken_at - deleted, blocked_after, hangs_after)
             death = _Death(claim, deleted, ending, _evicted(snapshot, claim), hangs)
             deaths[claim.nodepool, HANGS if death.hangs else DRAINS].append(death)
     for (nodepool, cause), found in deaths.items():
         yield _finding(snapshot, nodepool, cause, sorted(found, key=lambda death: (death.deleted, death.claim.name)))
 
 
-def _hangs(ending: Termination, draining: timedelta, blocked_after: timedelta, hangs_after: timedelta) -> bool:
-    """A drain hangs where a pod that never leaves holds it and nothing will force it, or where it takes longer than it may."""
+def _hangs(snapshot: Snapshot, ending: Termination, draining: timedelta, blocked_after: timedelta, hangs_after: timedelta) -> bool:
+    """A drain hangs where a pod that never leaves holds it and nothing will force it, or where it takes longer than it may.
+
+    It does not where its pods leave in the time that they asked for, or may be meant to finish.
+    """
     if ending.endless and draining >= blocked_after:
         return True
-    end = ending.forced_end
+    end, held = ending.forced_end, hold(snapshot, ending)
+    if held is None or held.firm is Firm.RIGHTLY:
+        return False
     return bool(ending.held) and draining >= (hangs_after if end is None else max(hangs_after, end - ending.deleted + LATE))
 
 

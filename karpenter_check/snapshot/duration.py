@@ -1,7 +1,7 @@
 """Go durations as the Karpenter API writes them: `720h`, `24h0m0s`, `Never`."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 import durationpy
@@ -26,6 +26,16 @@ def duration(text: str) -> timedelta | None:
     except durationpy.DurationError:
         return None
     return parsed if abs(parsed) <= _LONGEST else None
+
+
+def later(start: datetime | None, span: timedelta | None) -> datetime | None:
+    """The moment so long after the start; None where either is missing, or where it lies beyond the calendar: that is never."""
+    if start is None or span is None:
+        return None
+    try:
+        return start + span
+    except OverflowError:
+        return None
 
 
 def spoken(span: timedelta) -> str:

@@ -32,7 +32,17 @@ def test_an_ordinary_pod_is_on_its_way_out() -> None:
 
 
 def test_a_pod_that_says_do_not_disrupt_stays_for_ever() -> None:
-    assert held(a_drain(a_pod("web-1", on="n1", do_not_disrupt="true"))) == [("web-1", 'karpenter.sh/do-not-disrupt: "true"', True)]
+    web = a_deployment("web")
+
+    assert held(a_drain(web, a_pod("web-1", on="n1", of=web, do_not_disrupt="true"))) == [
+        ("web-1", 'karpenter.sh/do-not-disrupt: "true"', True)
+    ]
+
+
+def test_a_bare_pod_that_says_do_not_disrupt_may_finish_as_ci_runners_do() -> None:
+    assert held(a_drain(a_pod("build", on="n1", do_not_disrupt="true"))) == [
+        ("build", 'karpenter.sh/do-not-disrupt: "true"', False)
+    ]
 
 
 def test_a_pod_that_says_do_not_disrupt_for_a_time_stays_until_then() -> None:
@@ -209,6 +219,18 @@ def test_a_pod_that_takes_longer_than_the_node_has_is_hurried_since_1_6() -> Non
 
     assert ends(slow, version=Version(1, 6)) == [(ago("-2h1m"), ago("-49m"))]
     assert ends(slow, version=Version(1, 5)) == [(ago("-2h1m"), None)]
+
+
+def test_what_lies_beyond_the_calendar_is_never() -> None:
+    last = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    leaving, asking = a_pod("leaving", on="n1", deleted="-5m"), a_pod("asking", on="n1", do_not_disrupt="1h")
+    leaving = replace(leaving, metadata=replace(leaving.metadata, deletion_timestamp=last))
+    asking = replace(asking, status=replace(asking.status, start_time=last))
+
+    assert [(entry.pod.metadata.name, entry.until) for entry in held_pods(a_drain(leaving, asking), "n1")] == [
+        ("asking", None),
+        ("leaving", None),
+    ]
 
 
 def test_a_pod_that_asks_not_to_be_disrupted_for_a_time_says_until_when() -> None:

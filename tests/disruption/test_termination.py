@@ -8,7 +8,7 @@ from karpenter_check.disruption.drain import held_pods
 from karpenter_check.disruption.termination import Phase, Termination, termination
 from karpenter_check.snapshot import Kind, Snapshot, Status, Version
 from karpenter_check.snapshot.metadata import Condition
-from tests.build import Thing, a_cluster, a_node, a_nodeclaim, a_nodepool, a_pod, ago
+from tests.build import Thing, a_cluster, a_node, a_nodeclaim, a_nodepool, a_pod, a_statefulset, ago
 
 V = Version(1, 13)
 OURS = "karpenter.sh/termination"
@@ -110,8 +110,8 @@ def test_a_drain_is_endless_where_a_pod_never_leaves_and_nothing_forces_it(
     grace: str,
     endless: bool,  # noqa: FBT001  the expectation
 ) -> None:
-    claim = a_nodeclaim(deleted="10m", termination_grace_period=grace)
-    cluster = a_cluster(a_node("n1", deleted="10m"), claim, a_pod("web", on="n1", do_not_disrupt=do_not_disrupt))
+    claim, db = a_nodeclaim(deleted="10m", termination_grace_period=grace), a_statefulset("db")
+    cluster = a_cluster(a_node("n1", deleted="10m"), claim, db, a_pod("db-0", on="n1", of=db, do_not_disrupt=do_not_disrupt))
     found = termination(cluster, cluster.nodes[0])
 
     assert found is not None

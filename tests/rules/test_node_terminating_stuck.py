@@ -74,7 +74,8 @@ def judged(cluster: Snapshot) -> list[tuple[str, Severity | None, Confidence]]:
 
 
 def pinned(name: str = "pinned", value: str = "true", age: str = "29h") -> PodObject:
-    return a_pod(name, on="n1", do_not_disrupt=value, age=age)
+    """A pod of a StatefulSet that says do-not-disrupt."""
+    return owned(a_pod(name, on="n1", do_not_disrupt=value, age=age), "StatefulSet", "apps/v1")
 
 
 def a_web_pod(age: str = "29h") -> PodObject:
@@ -126,7 +127,7 @@ def test_a_node_that_a_pod_holds_for_ever_is_found() -> None:
                 Fix("or", text="a terminationGracePeriod in the NodePool's template ends such drains, of nodes made from then on"),
                 VERIFY,
             ),
-            blames=(Blame(Ref("Pod", "pinned", "v1", "shop")),),
+            blames=(Blame(Ref("StatefulSet", "owner", "apps/v1", "shop")),),
         ),
     ]
 
@@ -305,6 +306,15 @@ def test_a_jobs_pod_that_asks_not_to_be_disturbed_is_by_design(since: str, expec
     assert judged(a_drain(owned(pinned(), "Job", "batch/v1"), since=since)) == expected
 
 
+@pytest.mark.parametrize(
+    "pod", [a_pod("build", on="n1", do_not_disrupt="true", age="29h"), owned(pinned(), "EphemeralRunner", "v1")]
+)
+@pytest.mark.parametrize(("since", "expected"), [("50m", []), ("9h", [LOW]), ("25h", [HIGH])])
+def test_a_pod_that_may_finish_by_itself_has_a_day(pod: PodObject, since: str, expected: list[Severity]) -> None:
+    assert [finding.severity for finding in found(a_drain(pod, since=since))] == expected
+    assert not any("never ends" in finding.message for finding in found(a_drain(pod, since=since)))
+
+
 @pytest.mark.parametrize(("since", "expected"), [("50m", []), ("9h", [("pod-do-not-disrupt", LOW, Confidence.CERTAIN)])])
 def test_a_pod_that_asks_not_to_be_disturbed_for_a_time_is_by_design(since: str, expected: list[object]) -> None:
     assert judged(a_drain(pinned(value="48h"), since=since)) == expected
@@ -473,6 +483,7 @@ def test_a_node_that_is_not_karpenters_is_not_judged() -> None:
 
 def test_a_pod_that_never_leaves_holds_its_node_though_its_wave_has_not_come() -> None:
     dns = a_pod("dns", on="n1", priority_class="system-cluster-critical", do_not_disrupt="true", age="29h")
+    dns = owned(dns, "StatefulSet", "apps/v1")
     (finding,) = found(a_drain(dns, a_pod("app", on="n1", age="29h", deleted="-20s")))
 
     assert (finding.severity, finding.fix[0].command) == (
@@ -520,7 +531,7 @@ def test_nodes_of_one_nodepool_and_one_cause_are_one_finding() -> None:
         a_node("n2", deleted="20m"),
         a_nodeclaim(node="n2", deleted="20m", termination_grace_period=""),
         pinned(),
-        a_pod("other", on="n2", do_not_disrupt="true"),
+        owned(a_pod("other", on="n2", do_not_disrupt="true"), "ReplicaSet", "apps/v1"),
     )
     (finding,) = found(cluster)
 
@@ -529,7 +540,7 @@ def test_nodes_of_one_nodepool_and_one_cause_are_one_finding() -> None:
         '2 nodes terminating, n2 for 20m, and never ends: Pod shop/other is kept by karpenter.sh/do-not-disrupt: "true"',
         Impact(nodes=2, pods=2),
         ["n2", "n1"],
-        (Blame(Ref("Pod", "other", "v1", "shop")), Blame(Ref("Pod", "pinned", "v1", "shop"))),
+        (Blame(Ref("ReplicaSet", "owner", "apps/v1", "shop")), Blame(Ref("StatefulSet", "owner", "apps/v1", "shop"))),
     )
 
 

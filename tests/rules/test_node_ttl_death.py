@@ -18,6 +18,7 @@ from tests.build import (
     a_nodeclaim,
     a_nodepool,
     a_pod,
+    a_statefulset,
     ago,
     an_event,
     nominated,
@@ -26,6 +27,7 @@ from tests.build import (
 POOL = Ref("NodePool", "default", "karpenter.sh/v1")
 NODE = Ref("Node", "n1", "v1")
 CLAIM = Ref("NodeClaim", "default-n1", "karpenter.sh/v1")
+DB = a_statefulset("db", namespace="shop")
 VERIFY = Fix("verify", "karpenter-check scan --select node-ttl-death --nodepool default")
 GRACE = Fix(
     "fix",
@@ -82,11 +84,12 @@ def test_a_node_that_drains_since_its_time_to_live_ran_out_is_found() -> None:
 
 
 def test_a_drain_that_hangs_on_a_pod_that_says_do_not_disrupt_is_found() -> None:
-    claim, pinned, app = an_expired_claim(), a_pod("pinned", on="n1", do_not_disrupt="true"), a_pod("app", on="n1")
+    claim, pinned, app = an_expired_claim(), a_pod("pinned", on="n1", of=DB, do_not_disrupt="true"), a_pod("app", on="n1")
     gone = a_pod("gone", age="23h")
     cluster = a_cluster(
         a_node("n1", age="24h", deleted="10m"),
         claim,
+        DB,
         pinned,
         app,
         nominated(app, to="default-n1", first="24h10m"),
@@ -118,12 +121,12 @@ def test_a_drain_that_hangs_on_a_pod_that_says_do_not_disrupt_is_found() -> None
                 Fix(
                     "stop",
                     "kubectl delete pod -n shop pinned",
-                    risk="the pod asked not to be disturbed: ask its owner first; it is a bare pod and is not made again",
+                    risk="the pod asked not to be disturbed: ask its owner first; its controller makes it again elsewhere",
                 ),
                 GRACE,
                 VERIFY,
             ),
-            blames=(Blame(NODE), Blame(Ref("Pod", "pinned", "v1", "shop"))),
+            blames=(Blame(NODE), Blame(Ref("StatefulSet", "db", "apps/v1", "shop"))),
         ),
     ]
 
@@ -204,9 +207,22 @@ def test_with_a_grace_period_a_drain_may_take_that_long(since: str, expected: tu
 
 
 def test_blocked_after_sets_how_long_a_pod_that_never_leaves_may_hold_a_drain() -> None:
-    cluster = a_cluster(a_node("n1", deleted="10m"), an_expired_claim(), a_pod("pinned", on="n1", do_not_disrupt="true"))
+    cluster = a_cluster(a_node("n1", deleted="10m"), an_expired_claim(), DB, a_pod("db-0", on="n1", of=DB, do_not_disrupt="true"))
 
+    assert [finding.cause for finding in found(cluster)] == ["drain-hangs"]
     assert [finding.cause for finding in node_ttl_death(cluster, blocked_after=timedelta(minutes=15))] == ["expired"]
+
+
+def test_a_drain_does_not_hang_on_what_may_finish_or_takes_the_time_that_it_asked_for() -> None:
+    runner = a_pod("build", on="n1", do_not_disrupt="true", age="30h")
+    job = replace(
+        runner, metadata=replace(runner.metadata, owner_references=(OwnerReference("Job", "j", "u", "batch/v1", controller=True),))
+    )
+    worker = a_pod("worker", on="n1", deleted="-4h", grace=21600, age="30h")
+
+    for pod in (runner, job, worker):
+        assert judged(a_cluster(a_node("n1", deleted="2h"), an_expired_claim("2h"), pod)) == [("expired", None)]
+    assert judged(a_cluster(a_node("n1", deleted="25h"), an_expired_claim("25h"), runner)) == [("drain-hangs", Severity.HIGH)]
 
 
 def test_hangs_after_sets_how_long_a_drain_may_take() -> None:

@@ -1,8 +1,8 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from karpenter_check.snapshot.duration import duration, spoken
+from karpenter_check.snapshot.duration import duration, later, spoken
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,11 @@ def test_what_overflows_in_go_is_none(text: str) -> None:
 )
 def test_a_span_is_spoken_with_its_two_largest_units(span: timedelta, text: str) -> None:
     assert spoken(span) == text
+
+
+def test_what_lies_beyond_the_calendar_never_comes() -> None:
+    noon = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+    assert later(noon, timedelta(hours=1)) == datetime(2026, 11, 21, 13, tzinfo=UTC)
+    assert later(datetime.max.replace(tzinfo=UTC), timedelta(seconds=1)) is None
+    assert (later(None, timedelta()), later(noon, None)) == (None, None)
