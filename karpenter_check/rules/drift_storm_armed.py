@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from karpenter_check.disruption.blocker import Word
+from karpenter_check.disruption.blockers import blockers
 from karpenter_check.disruption.candidate import DRIFTED
 from karpenter_check.disruption.openings import WEEK, Window, windows
 from karpenter_check.disruption.remedies import command
@@ -48,10 +50,11 @@ def drift_storm_armed(
         unbounded = [window for window in ahead if _unbounded(window)]
         if not unbounded:
             continue
-        going = [claim for claim in claims if _goes_since(claim)] if unbounded[0].start <= snapshot.taken_at else []
+        going = [claim for claim in claims if _goes(snapshot, claim)] if unbounded[0].start <= snapshot.taken_at else []
+        begun = sum(_has_begun(snapshot, claim) for claim in going)
         node_class = snapshot.nodeclass_of(nodepool)
-        if len(going) >= max(1, minimum_nodes, running_share * len(claims)):
-            yield _running(nodepool, claims, going)
+        if begun and len(going) >= max(1, minimum_nodes, running_share * len(claims)):
+            yield _running(nodepool, claims, going, begun)
         elif node_class and (moving := _moving(node_class)):
             yield _armed(snapshot, nodepool, len(claims), node_class, moving, unbounded, ahead[-1].end)
 
@@ -67,6 +70,22 @@ def _goes_since(claim: NodeClaim) -> datetime | None:
     if begun and begun.status == "True" and begun.reason == DRIFTED:
         return begun.last_transition_time
     return drifted.last_transition_time if drifted and drifted.reason == "AMIDrift" else None
+
+
+def _words(snapshot: Snapshot, claim: NodeClaim) -> set[Word]:
+    return {blocker.word for blocker in blockers(snapshot, claim, eventual=True)}
+
+
+def _has_begun(snapshot: Snapshot, claim: NodeClaim) -> bool:
+    return Word.TERMINATING in _words(snapshot, claim)
+
+
+def _goes(snapshot: Snapshot, claim: NodeClaim) -> bool:
+    """Whether Karpenter replaces the node, or nothing that was seen keeps it from that: what pods or annotations keep stays."""
+    if _goes_since(claim) is None:
+        return False
+    words = _words(snapshot, claim)
+    return Word.TERMINATING in words or words <= {Word.NOMINATED, Word.UNKNOWN}
 
 
 def _moving(node_class: NodeClass) -> _Moving | None:
@@ -137,10 +156,9 @@ def _armed(
     )  # fmt: skip
 
 
-def _running(nodepool: NodePool, claims: Sequence[NodeClaim], going: Sequence[NodeClaim]) -> Finding:
+def _running(nodepool: NodePool, claims: Sequence[NodeClaim], going: Sequence[NodeClaim], begun: int) -> Finding:
     owner = Ref("NodePool", nodepool.name, "karpenter.sh/v1")
     reasons = sorted({condition.reason for claim in going if (condition := drift(claim))})
-    begun = sum(claim.is_true("DisruptionReason") for claim in going)
     return Finding(
         object=owner,
         owner=owner,

@@ -286,6 +286,31 @@ def test_nodes_that_drifted_for_an_edit_and_wait_are_no_storm() -> None:
     assert found(a_storm(drifted=[a_drift("NodePoolDrifted")])) == []
 
 
+def test_nodes_that_something_keeps_are_not_being_replaced() -> None:
+    drifted = a_drift()
+    kept = [
+        thing
+        for place in range(6)
+        for thing in (
+            a_node(f"n{place}", age="9h", do_not_disrupt="true"),
+            a_nodeclaim(node=f"n{place}", age="9h", conditions=[drifted]),
+        )
+    ]
+    begun = going(7, drifted, BEGUN)
+
+    assert found(a_cluster(a_nodepool(budgets=[]), a_node_class(), *kept)) == []
+    assert found(a_cluster(a_nodepool(budgets=[]), a_node_class(), *kept, *begun)) == []
+
+
+def test_a_storm_that_has_not_begun_does_not_run() -> None:
+    things = [thing for place in range(6) for thing in going(place, a_drift())]
+
+    assert found(a_cluster(a_nodepool(budgets=[]), a_node_class(), *things)) == []
+    assert [finding.cause for finding in found(a_cluster(a_nodepool(budgets=[]), a_node_class(images_by=[LATEST]), *things))] == [
+        "armed"
+    ]
+
+
 def test_a_budget_that_holds_now_keeps_it_a_roll_out() -> None:
     assert found(a_storm(Budget())) == []
     assert found(a_storm(Budget("1", "0 0 * * 6", duration="48h"))) == []
