@@ -23,6 +23,9 @@ _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
 _SHORTEST, _LONGEST = 0.001, 24 * 3600
 """Seconds; 0, which kubectl takes for endless, would let a scan hang, and a socket takes no number of any size."""
 
+_FIRST_YEAR, _LAST_YEAR = 1970, 2999
+"""Karpenter's durations are up to 292 years long, and what is counted from a snapshot's time has to lie within the calendar."""
+
 
 class Output(NamedTuple):
     """A format, and the file that it goes to; None is standard output."""
@@ -64,6 +67,8 @@ class _Time(click.ParamType[datetime]):
             self.fail(f"{value!r} is no time (try 2026-11-21T08:17:14Z)", param, ctx)
         if time.tzinfo is None:
             self.fail(f"{value!r} has no time zone: end it with Z for UTC", param, ctx)
+        if not _FIRST_YEAR <= time.year <= _LAST_YEAR:
+            self.fail(f"{value!r} is not between {_FIRST_YEAR} and {_LAST_YEAR}", param, ctx)
         return time
 
 

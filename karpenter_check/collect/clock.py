@@ -8,6 +8,9 @@ import msgspec
 from karpenter_check.collect.undecodable import UNDECODABLE
 from karpenter_check.snapshot.part import Timestamp
 
+LAST_YEAR = 2999
+"""What is written of later years is no time that a cluster was read at; and what is counted from it leaves the calendar."""
+
 
 class _Times(msgspec.Struct, rename="camel"):
     """Times alone; all else is skipped while parsing."""
@@ -83,9 +86,9 @@ def _times(found: _Object) -> Iterator[datetime | None]:
 
 
 def newest_time(raw: msgspec.Raw | bytes) -> datetime | None:
-    """The newest time in an object, or None; an object whose times do not parse has none."""
+    """The newest time in an object, or None; an object whose times do not parse has none. What lies beyond `LAST_YEAR` is no time."""
     try:
         found = _DECODER.decode(raw)
     except UNDECODABLE:
         return None
-    return max((time for time in _times(found) if time), default=None)
+    return max((time for time in _times(found) if time and time.year <= LAST_YEAR), default=None)

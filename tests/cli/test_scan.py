@@ -299,6 +299,8 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         (("--demo", "--select", "node-ttl-death", "--ignore", "node-ttl-death"), "--select and --ignore leave no rule"),
         (("--at", "noon", "-f", "x"), "Invalid value for '--at': 'noon' is no time (try 2026-11-21T08:17:14Z)"),
         (("--at", "2026-11-21T08:17:14", "-f", "x"), "Invalid value for '--at': '2026-11-21T08:17:14' has no time zone: end it with Z for UTC"),
+        (("--at", "0001-01-01T00:00:00+14:00", "-f", "x"), "Invalid value for '--at': '0001-01-01T00:00:00+14:00' is not between 1970 and 2999"),
+        (("--at", "9999-12-31T23:59:59Z", "-f", "x"), "Invalid value for '--at': '9999-12-31T23:59:59Z' is not between 1970 and 2999"),
         (("--request-timeout", "soon"), "Invalid value for '--request-timeout': 'soon' is no duration (try 30s, 1m30s)"),
         (("--request-timeout", "-1s"), "Invalid value for '--request-timeout': '-1s' is no duration (try 30s, 1m30s)"),
         (("--request-timeout", "0"), "Invalid value for '--request-timeout': '0' is not between 1ms and 24h"),

@@ -350,6 +350,18 @@ def test_events_tell_the_time_too(tmp_path: Path) -> None:
     assert taken_at == datetime(2026, 11, 21, 8, 0, 9, 250000, tzinfo=UTC)
 
 
+def test_a_time_of_another_millennium_tells_nothing(tmp_path: Path) -> None:
+    event = {
+        "kind": "Event",
+        "apiVersion": "v1",
+        "metadata": {"name": "e"},
+        "involvedObject": {},
+        "eventTime": "9999-12-31T23:59:59Z",
+    }
+
+    assert read_files([a_file(tmp_path, "list.json", a_list(event))]).snapshot.taken_at == NO_TIME
+
+
 def test_input_without_any_time_has_none(tmp_path: Path) -> None:
     assert read_files([a_file(tmp_path, "pool.yaml", NODEPOOL)]).snapshot.taken_at == NO_TIME
 
