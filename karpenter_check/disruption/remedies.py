@@ -10,13 +10,17 @@ from karpenter_check.finding import Fix
 from karpenter_check.snapshot import Ref
 
 _FEW = 3
+_GROUPS = frozenset({"", "apps", "batch", "policy", "karpenter.sh"})
+"""Whose kinds kubectl knows by their short names; others, such as a DaemonSet of apps.kruise.io, have to name theirs."""
 _ANNOTATION = "karpenter.sh/do-not-disrupt-"
 
 
 def command(verb: str, ref: Ref, tail: str = "") -> str:
     """What to type to have kubectl do something with one object."""
+    group = ref.api_version.rpartition("/")[0]
+    kind = ref.kind.lower() if group in _GROUPS or ref.kind.endswith("NodeClass") else f"{ref.kind.lower()}.{group}"
     where = f"-n {shlex.quote(ref.namespace)} " if ref.namespace else ""
-    return f"kubectl {verb} {ref.kind.lower()} {where}{shlex.quote(ref.name)}" + (f" {tail}" if tail else "")
+    return f"kubectl {verb} {kind} {where}{shlex.quote(ref.name)}" + (f" {tail}" if tail else "")
 
 
 def remedies(blocker: Blocker) -> Iterator[Fix]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from karpenter_check.disruption.eviction import budget_ref, budgets_of
-from karpenter_check.disruption.pods import disruption_taint, is_mirror, is_owned_by, says_do_not_disrupt
+from karpenter_check.disruption.pods import disruption_taint, is_mirror, says_do_not_disrupt
 from karpenter_check.disruption.remedies import command
 from karpenter_check.disruption.state_node import StateNode
 from karpenter_check.finding import Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, earliest, verification
@@ -83,9 +83,10 @@ def _tolerating(snapshot: Snapshot, pod: Pod) -> Toleration | None:
 
 
 def _is_meant(pod: Pod) -> bool:
-    """Whether such a toleration is no matter of course: it is for DaemonSets, static pods and Karpenter itself."""
+    """Whether such a toleration is no matter of course: it is for DaemonSets of whatever group, static pods and Karpenter itself."""
     ours = pod.metadata.labels.get(_CONTROLLER[0]) == _CONTROLLER[1]
-    return pod.active and not (ours or is_owned_by(pod, "apps/v1", "DaemonSet") or is_mirror(pod))
+    daemon = any(owner.kind == "DaemonSet" for owner in pod.metadata.owner_references)
+    return pod.active and not (ours or daemon or is_mirror(pod))
 
 
 def _place(pod: Pod, state: StateNode, toleration: Toleration) -> _Place:

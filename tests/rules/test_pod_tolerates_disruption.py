@@ -203,3 +203,16 @@ def test_of_a_bare_pod_tolerations_cannot_be_taken_away() -> None:
     (finding,) = found(a_cluster(a_node("n1"), a_pod("web-1", on="n1", tolerations=["*"])))
 
     assert finding.fix[0] == Fix("fix", text="make it again, and take the toleration away: its nodes are made without taints")
+
+
+@pytest.mark.parametrize(
+    ("kind", "found_in"), [("DaemonSet", []), ("CloneSet", ["kubectl edit cloneset.apps.kruise.io -n shop owner"])]
+)
+def test_a_daemonset_of_whatever_group_is_fine_and_a_foreign_kind_is_named_by_its_group(kind: str, found_in: list[str]) -> None:
+    pod, owner = (
+        a_pod("x", on="n1", tolerations=["*"]),
+        OwnerReference(kind, "owner", "u", "apps.kruise.io/v1alpha1", controller=True),
+    )
+    pod = replace(pod, metadata=replace(pod.metadata, owner_references=(owner,)))
+
+    assert [finding.fix[0].command for finding in found(a_cluster(a_node("n1"), pod))] == found_in
