@@ -127,7 +127,8 @@ def _may_be_disrupted(snapshot: Snapshot, claim: NodeClaim) -> bool:
 
 
 def _pool(claim: NodeClaim) -> Ref:
-    return Ref("NodePool", claim.nodepool, "karpenter.sh/v1")
+    """Its NodePool; of a NodeClaim that somebody made by hand, itself."""
+    return Ref("NodePool", claim.nodepool, "karpenter.sh/v1") if claim.nodepool else Ref("NodeClaim", claim.name, "karpenter.sh/v1")
 
 
 def _of_node(

@@ -73,6 +73,11 @@ def _pool(name: str) -> Ref:
     return Ref("NodePool", name, "karpenter.sh/v1")
 
 
+def _owner(claim: NodeClaim) -> Ref:
+    """Its NodePool; of a NodeClaim that somebody made by hand, itself."""
+    return _pool(claim.nodepool) if claim.nodepool else Ref("NodeClaim", claim.name, "karpenter.sh/v1")
+
+
 def _places(snapshot: Snapshot, claim: NodeClaim) -> Iterator[tuple[Ref, _Place]]:
     """The values on a node and on its pods; what came from its NodePool's template is told of that."""
     node, nodepool = snapshot.node_of_nodeclaim.get(claim.name), snapshot.nodepools_by_name.get(claim.nodepool)
@@ -80,11 +85,11 @@ def _places(snapshot: Snapshot, claim: NodeClaim) -> Iterator[tuple[Ref, _Place]
         return
     value, misread = node.metadata.annotations.do_not_disrupt, _of_node(node.metadata.annotations.do_not_disrupt, "node")
     if misread and not _says(nodepool, value):
-        yield _pool(claim.nodepool), _Place(node_ref(node.name), node.metadata.uid, node.name, value, misread)
+        yield _owner(claim), _Place(node_ref(node.name), node.metadata.uid, node.name, value, misread)
     for pod in snapshot.pods_on_node.get(node.name, ()):
         value = pod.metadata.annotations.do_not_disrupt
         if value and pod.active and (misread := _of_pod(snapshot, value)):
-            owner = _pool(claim.nodepool) if is_mirror(pod) else snapshot.owner(pod)
+            owner = _owner(claim) if is_mirror(pod) else snapshot.owner(pod)
             yield owner, _Place(pod_ref(pod), pod.metadata.uid, node.name, value, misread)
 
 

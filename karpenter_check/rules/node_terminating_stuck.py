@@ -45,7 +45,7 @@ def node_terminating_stuck(
     blocked_after: timedelta = timedelta(minutes=5),
 ) -> Iterator[Finding]:
     """A node was deleted, and its termination does not come to an end."""
-    found: dict[tuple[str, Cause], list[_Stuck]] = defaultdict(list)
+    found: dict[tuple[str, str, Cause], list[_Stuck]] = defaultdict(list)
     for state in _states(snapshot):
         of = state.nodeclaim or state.node
         ending = termination(snapshot, of) if of else None
@@ -55,8 +55,9 @@ def node_terminating_stuck(
         began = _began(state, ending)
         severity = _severity(snapshot, ending, held, snapshot.taken_at - began, (warn_after, fail_after, blocked_after))
         if severity:
-            found[_nodepool(state), held.cause].append(_Stuck(state, ending, held, began, severity))
-    for (nodepool, _), nodes in sorted(found.items()):
+            nodepool = _nodepool(state)
+            found[nodepool, "" if nodepool else state.name, held.cause].append(_Stuck(state, ending, held, began, severity))
+    for (nodepool, _, _), nodes in sorted(found.items()):
         yield _finding(snapshot, nodepool, sorted(nodes, key=lambda entry: (entry.severity.rank, entry.began, entry.state.name)))
 
 

@@ -56,16 +56,21 @@ def node_ttl_death(
     hangs_after: timedelta = timedelta(minutes=60),
 ) -> Iterator[Finding]:
     """Nodes are terminating because their expireAfter ran out."""
-    deaths: dict[tuple[str, str], list[_Death]] = defaultdict(list)
+    deaths: dict[tuple[Ref, str], list[_Death]] = defaultdict(list)
     for claim in snapshot.nodeclaims:
         deleted = claim.metadata.deletion_timestamp
         ending = termination(snapshot, claim) if deleted and snapshot.settled(deleted) and died_of_expiry(snapshot, claim) else None
         if deleted and ending:
             hangs = _hangs(snapshot, ending, snapshot.taken_at - deleted, blocked_after, hangs_after)
             death = _Death(claim, deleted, ending, _evicted(snapshot, claim), hangs)
-            deaths[claim.nodepool, HANGS if death.hangs else DRAINS].append(death)
-    for (nodepool, cause), found in deaths.items():
-        yield _finding(snapshot, nodepool, cause, sorted(found, key=lambda death: (death.deleted, death.claim.name)))
+            deaths[_owner(claim), HANGS if death.hangs else DRAINS].append(death)
+    for (owner, cause), found in deaths.items():
+        yield _finding(snapshot, owner, cause, sorted(found, key=lambda death: (death.deleted, death.claim.name)))
+
+
+def _owner(claim: NodeClaim) -> Ref:
+    """Its NodePool; of a NodeClaim that somebody made by hand, itself."""
+    return Ref("NodePool", claim.nodepool, "karpenter.sh/v1") if claim.nodepool else Ref("NodeClaim", claim.name, "karpenter.sh/v1")
 
 
 def _hangs(snapshot: Snapshot, ending: Termination, draining: timedelta, blocked_after: timedelta, hangs_after: timedelta) -> bool:
@@ -111,9 +116,8 @@ def _evicted(snapshot: Snapshot, claim: NodeClaim) -> tuple[Event, ...]:
     )
 
 
-def _finding(snapshot: Snapshot, nodepool: str, cause: str, deaths: Sequence[_Death]) -> Finding:
-    pool = Ref("NodePool", nodepool, "karpenter.sh/v1")
-    first = deaths[0]
+def _finding(snapshot: Snapshot, owner: Ref, cause: str, deaths: Sequence[_Death]) -> Finding:
+    first, nodepool = deaths[0], deaths[0].claim.nodepool
     claim, culprit = first.claim, next((entry for entry in first.ending.held if entry.by), None)
     forced = sum(len(death.evicted) for death in deaths)
     pods = sum(len(death.ending.held) for death in deaths)
@@ -125,8 +129,8 @@ def _finding(snapshot: Snapshot, nodepool: str, cause: str, deaths: Sequence[_De
         holding = sum(bool(entry.by) for death in deaths for entry in death.ending.held) or pods
         message += f"; the drain hangs on {holding} pod{'s' * (holding != 1)}"
     return Finding(
-        object=node_ref(claim.status.node_name) if len(deaths) == 1 and claim.status.node_name else pool,
-        owner=pool,
+        object=node_ref(claim.status.node_name) if len(deaths) == 1 and claim.status.node_name else owner,
+        owner=owner,
         nodepool=nodepool,
         cause=cause,
         severity=Severity.HIGH if cause == HANGS else None,
@@ -201,7 +205,7 @@ def _evidence(death: _Death, culprit: Held | None, lived: str) -> Iterator[Evide
 def _fix(claim: NodeClaim, nodepool: str, culprit: Held | None, *, hangs: bool) -> Iterator[Fix]:
     if hangs and culprit:
         yield by_hand(culprit)
-    if hangs and claim.termination_grace_period is None and claim.spec.expire_after:  # v1beta1 has neither field
+    if hangs and nodepool and claim.termination_grace_period is None and claim.spec.expire_after:  # v1beta1 has neither field
         patch = shlex.quote('{"spec":{"template":{"spec":{"terminationGracePeriod":"24h"}}}}')
         yield Fix(
             "fix",

@@ -397,3 +397,19 @@ def test_without_what_it_needs_it_is_not_checked(kind: Kind) -> None:
     cluster: Snapshot = a_cluster(a_node("n1"), missing={kind: Status.FORBIDDEN})
 
     assert [run.outcome for run in scan(cluster, [do_not_disrupt_blocks]).runs] == [Outcome.SKIPPED]
+
+
+def test_nodes_that_were_made_by_hand_stand_for_themselves() -> None:
+    nodes = [
+        a_node(
+            name,
+            pool="",
+            do_not_disrupt="true",
+            labels={"karpenter.sh/registered": "true", "karpenter.sh/initialized": "true"},
+            age="900h",
+        )
+        for name in ("n1", "n2")
+    ]
+    claims = [a_nodeclaim(f"by-hand-{node.name}", node=node.name, pool="", expire_after="Never", age="900h") for node in nodes]
+
+    assert [finding.owner.name for finding in found(*nodes, *claims)] == ["by-hand-n1", "by-hand-n2"]

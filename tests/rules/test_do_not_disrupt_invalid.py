@@ -7,7 +7,7 @@ from karpenter_check.scan import Outcome, scan
 from karpenter_check.snapshot import Kind, Status, Version
 from karpenter_check.snapshot.metadata import OwnerReference
 from karpenter_check.snapshot.pod_object import PodObject
-from tests.build import Thing, a_cluster, a_daemonset, a_deployment, a_node, a_nodepool, a_pod, a_uid
+from tests.build import Thing, a_cluster, a_daemonset, a_deployment, a_node, a_nodeclaim, a_nodepool, a_pod, a_uid
 
 WEB = a_deployment("web")
 POOL = Ref("NodePool", "default", "karpenter.sh/v1")
@@ -208,3 +208,10 @@ def test_without_what_it_needs_it_is_not_checked(kind: Kind) -> None:
     cluster = a_cluster(a_node("n1"), missing={kind: Status.FORBIDDEN})
 
     assert [run.outcome for run in scan(cluster, [do_not_disrupt_invalid]).runs] == [Outcome.SKIPPED]
+
+
+def test_nodes_that_were_made_by_hand_stand_for_themselves() -> None:
+    nodes = [a_node(name, pool="", do_not_disrupt="yes") for name in ("n1", "n2")]
+    claims = [a_nodeclaim(f"by-hand-{node.name}", node=node.name, pool="") for node in nodes]
+
+    assert [finding.owner.name for finding in found(*nodes, *claims)] == ["by-hand-n1", "by-hand-n2"]

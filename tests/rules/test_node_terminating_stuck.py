@@ -569,3 +569,12 @@ def test_a_node_that_expired_and_hangs_is_one_story() -> None:
     stuck, death = scan(cluster, [node_terminating_stuck, node_ttl_death]).results
 
     assert (stuck.rule.slug, stuck.caused_by, death.caused_by) == ("node-terminating-stuck", (), (stuck.fingerprint,))
+
+
+def test_nodes_of_no_nodepool_stand_for_themselves() -> None:
+    claims = [a_nodeclaim(name, node="", pool="", registered=False, deleted="2h") for name in ("by-hand", "by-another-hand")]
+
+    assert [(finding.owner.name, finding.nodepool) for finding in found(a_cluster(*claims))] == [
+        ("by-another-hand", ""),
+        ("by-hand", ""),
+    ]

@@ -375,3 +375,28 @@ def test_a_drain_that_hangs_blames_its_node_the_workload_and_the_budgets() -> No
             Blame(Ref("PodDisruptionBudget", "two", "policy/v1", "shop")),
         ),
     ]
+
+
+def test_nodeclaims_that_were_made_by_hand_stand_for_themselves_and_have_no_nodepool_to_change() -> None:
+    nodes = [a_node(name, pool="", labels={"karpenter.sh/registered": "true"}, deleted="10m") for name in ("n1", "n2")]
+    claims = [
+        a_nodeclaim(
+            f"by-hand-{node.name}",
+            node=node.name,
+            pool="",
+            age="24h10m",
+            expire_after="24h",
+            deleted="10m",
+            termination_grace_period="",
+        )
+        for node in nodes
+    ]
+    pods = [a_pod(f"db-{node.name}", on=node.name, of=DB, do_not_disrupt="true") for node in nodes]
+
+    assert [
+        (finding.owner.name, [fix.command.split()[1] for fix in finding.fix])
+        for finding in found(a_cluster(*nodes, *claims, DB, *pods))
+    ] == [
+        ("by-hand-n1", ["delete", "scan"]),
+        ("by-hand-n2", ["delete", "scan"]),
+    ]
