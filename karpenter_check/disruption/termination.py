@@ -13,6 +13,7 @@ from karpenter_check.disruption.blocker import certainty
 from karpenter_check.disruption.drain import Held, held_pods
 from karpenter_check.disruption.expiry import forced_end
 from karpenter_check.disruption.state_node import StateNode, state_node
+from karpenter_check.finding import Confidence
 from karpenter_check.snapshot import Kind, Node, NodeClaim, Snapshot, Version
 
 FINALIZER = "karpenter.sh/termination"
@@ -72,6 +73,9 @@ def termination(snapshot: Snapshot, of: Node | NodeClaim) -> Termination | None:
     phase, since, said = _phase(snapshot, state, deleted)
     holding = phase in {Phase.DRAINING, Phase.NOT_BEGUN, Phase.UNKNOWN} and state.node
     needed = (Kind.POD, Kind.PODDISRUPTIONBUDGET)
+    unseen = tuple(kind for kind in needed if certainty(snapshot, kind) is None) if holding else ()
+    if phase is Phase.UNKNOWN and state.node is None:
+        unseen = (Kind.NODE,)
     attached = attachments(snapshot, state.node.name) if phase is Phase.VOLUMES and state.node else None
     if attached and attached.awaited:
         said += f": {named(snapshot, attached.awaited)}"
@@ -83,7 +87,7 @@ def termination(snapshot: Snapshot, of: Node | NodeClaim) -> Termination | None:
         held_pods(snapshot, state.node.name) if holding and state.node else (),
         forced_end(state.nodeclaim) if state.nodeclaim else None,
         tuple(dict.fromkeys(name for entry in entries for name in entry.finalizers if name != FINALIZER)),
-        tuple(kind for kind in needed if certainty(snapshot, kind) is None) if holding else (),
+        unseen,
         attached,
     )
 
@@ -105,7 +109,7 @@ def _phase(snapshot: Snapshot, state: StateNode, deleted: datetime) -> _Answer:
             return Phase.DONE, None, "its instance is terminated, and no finalizer is left"
         return Phase.INSTANCE_TERMINATING, terminating.last_transition_time, "its instance is being terminated"
     if node is None:
-        if certainty(snapshot, Kind.NODE) is None:
+        if certainty(snapshot, Kind.NODE) is not Confidence.CERTAIN:
             return Phase.UNKNOWN, None, f"whether it still has a Node is not known: Node is {snapshot.covered(Kind.NODE)}"
         return Phase.INSTANCE_TERMINATING, None, "its Node is gone, and its instance is to be deleted"
     if node.metadata.deletion_timestamp is None:

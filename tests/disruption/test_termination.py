@@ -152,7 +152,9 @@ def test_a_nodeclaim_outlives_its_node_until_its_instance_is_gone() -> None:
     unseen = "whether it still has a Node is not known: Node is forbidden"
 
     assert of_claim(claim) == Termination(Phase.INSTANCE_TERMINATING, ago("3m"), None, gone)
-    assert of_claim(claim, missing={Kind.NODE: Status.FORBIDDEN}) == Termination(Phase.UNKNOWN, ago("3m"), None, unseen)
+    assert of_claim(claim, missing={Kind.NODE: Status.FORBIDDEN}) == Termination(
+        Phase.UNKNOWN, ago("3m"), None, unseen, unseen=(Kind.NODE,)
+    )
 
 
 def test_finalizers_of_others_hold_what_karpenter_is_done_with() -> None:

@@ -578,3 +578,15 @@ def test_nodes_of_no_nodepool_stand_for_themselves() -> None:
         ("by-another-hand", ""),
         ("by-hand", ""),
     ]
+
+
+def test_a_node_that_is_not_in_what_was_read_need_not_be_gone() -> None:
+    claim = a_nodeclaim(deleted="2h", termination_grace_period="", node="n1")
+    (finding,) = found(a_cluster(claim, missing={Kind.NODE: Status.PARTIAL}))
+
+    assert (finding.cause, finding.severity, finding.confidence, finding.message) == (
+        "unknown",
+        LOW,
+        Confidence.POSSIBLE,
+        "terminating for 2h: what it waits for is not known: Node is partial",
+    )
