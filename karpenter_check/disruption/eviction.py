@@ -41,6 +41,7 @@ class _Namespace:
         shared = Counter(pair for _, alternatives in asked for pairs in alternatives for pair in pairs)
         self._found: dict[_Pair, list[_Ranked]] = defaultdict(list)
         self._rest: list[_Ranked] = []
+        self._known: dict[int, tuple[Mapping[str, str], tuple[PodDisruptionBudget, ...]]] = {}
         for entry, alternatives in asked:
             if not alternatives:
                 self._rest.append(entry)
@@ -51,7 +52,12 @@ class _Namespace:
                 self._found[pair].append(entry)
 
     def matching(self, labels: Mapping[str, str]) -> tuple[PodDisruptionBudget, ...]:
-        """The budgets that match, in the order of the list."""
+        """The budgets that match, in the order of the list. Pods of one workload have the very same labels, and are asked for once."""
+        if id(labels) not in self._known:
+            self._known[id(labels)] = (labels, self._matching(labels))
+        return self._known[id(labels)][1]
+
+    def _matching(self, labels: Mapping[str, str]) -> tuple[PodDisruptionBudget, ...]:
         candidates = list(self._rest)
         for key, value in labels.items():
             candidates += self._found.get((key, value), ())
@@ -89,10 +95,10 @@ class Guarded:
 @once
 def guarded(snapshot: Snapshot) -> tuple[Guarded, ...]:
     """The pods that neither have finished nor are being deleted and that PodDisruptionBudgets match, together by all that match them."""
-    found: dict[tuple[Ref, ...], tuple[tuple[PodDisruptionBudget, ...], list[Pod]]] = {}
+    found: dict[tuple[int, ...], tuple[tuple[PodDisruptionBudget, ...], list[Pod]]] = {}
     for pod in snapshot.pods:
-        if pod.active and (budgets := budgets_of(snapshot, pod)):
-            found.setdefault(tuple(map(budget_ref, budgets)), (budgets, []))[1].append(pod)
+        if (budgets := budgets_of(snapshot, pod)) and pod.active:
+            found.setdefault(tuple(map(id, budgets)), (budgets, []))[1].append(pod)
     return tuple(Guarded(budgets, tuple(pods)) for budgets, pods in found.values())
 
 

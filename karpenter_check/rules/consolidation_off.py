@@ -47,7 +47,7 @@ def consolidation_off(snapshot: Snapshot, *, minimum_age: timedelta = timedelta(
         idle = [
             _Idle(node, empty)
             for node in nodes
-            if not _stays_anyway(snapshot, node) and ((empty := is_empty(snapshot, node)) or little_used(snapshot, node))
+            if ((empty := is_empty(snapshot, node)) or little_used(snapshot, node)) and not _stays_anyway(snapshot, node)
         ]  # fmt: skip
         disruption = nodepool.spec.disruption
         if disruption.consolidate_after == "Never":

@@ -39,14 +39,17 @@ def legacy_vocabulary(snapshot: Snapshot) -> Iterator[Finding]:
     """Workloads, nodes and NodePools say words that Karpenter has forgotten by 1.0, and that do nothing."""
     if not snapshot.nodepools or _speaks_it(snapshot):
         return
-    shapes: dict[PodShape, dict[str, _Use]] = {}
+    shapes: dict[int, dict[str, _Use]] = {}
+    """What each shape says, by its identity: pods are many, and shapes few."""
     found: dict[tuple[Ref, str], list[tuple[Pod, _Use]]] = defaultdict(list)
     for pod in snapshot.pods:
+        if id(pod.shape) not in shapes:
+            shapes[id(pod.shape)] = dict(_asked(pod.shape))
+        if not (shapes[id(pod.shape)] or pod.metadata.annotations.do_not_evict):
+            continue
         if not pod.active or is_mirror(pod) or is_owned_by(pod, "apps/v1", "DaemonSet"):
             continue
-        if pod.shape not in shapes:
-            shapes[pod.shape] = dict(_asked(pod.shape))
-        for cause, use in (*shapes[pod.shape].items(), *_annotated(snapshot, pod)):
+        for cause, use in (*shapes[id(pod.shape)].items(), *_annotated(snapshot, pod)):
             found[snapshot.owner(pod), cause].append((pod, use))
     for (owner, cause), uses in found.items():
         yield _of_pods(owner, cause, sorted(uses, key=lambda entry: (bool(entry[0].node_name), entry[0].metadata.name)))

@@ -29,13 +29,23 @@ class _Place(NamedTuple):
 @rule(severity=Severity.LOW, needs={Kind.NODE, Kind.POD}, since="0.1.0", judges_ages=False)
 def pod_without_requests(snapshot: Snapshot, *, minimum_share: float = 0.2, minimum_pods: int = 2) -> Iterator[Finding]:
     """Pods that ask for no cpu or no memory are a good part of those on a NodePool's nodes, and Karpenter packs them as nothing."""
+    lacks: dict[int, str] = {}
+    """What each shape lacks, by its identity: pods are many, and shapes few."""
+    for pod in snapshot.pods:
+        if id(pod.shape) not in lacks:
+            lacks[id(pod.shape)] = _lacks(pod)
+    if not any(lacks.values()):
+        return
     for nodepool, nodes in snapshot.nodes_of_nodepool.items():
         found: dict[str, list[_Place]] = defaultdict(list)
         shares: dict[str, float] = {}
         for node in nodes:
-            pods = [pod for pod in snapshot.pods_on_node.get(node.name, ()) if _counts(pod)]
-            lacking = [(pod, cause) for pod in pods if (cause := _lacks(pod))]
-            if lacking and len(lacking) >= minimum_pods and len(lacking) >= minimum_share * len(pods):
+            on_node = snapshot.pods_on_node.get(node.name, ())
+            lacking = [(pod, cause) for pod in on_node if (cause := lacks[id(pod.shape)]) and _counts(pod)]
+            if not lacking or len(lacking) < minimum_pods:
+                continue
+            pods = [pod for pod in on_node if _counts(pod)]
+            if len(lacking) >= minimum_share * len(pods):
                 shares[node.name] = len(lacking) / len(pods)
                 for pod, cause in lacking:
                     found[cause].append(_Place(pod, node))

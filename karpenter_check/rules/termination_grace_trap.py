@@ -101,9 +101,9 @@ def _grace(pod: Pod) -> timedelta:
 
 def _cut(snapshot: Snapshot, node: Node, grace: timedelta) -> tuple[Pod, ...]:
     """The pods that a drain waits for and that may take longer to stop than it lasts; DaemonSet pods are no exception."""
-    now, version = snapshot.taken_at, snapshot.karpenter_version
-    waiting = (pod for pod in snapshot.pods_on_node.get(node.name, ()) if is_waited_for(pod, now, version))
-    cut = [pod for pod in waiting if _grace(pod) > grace]
+    now, version, seconds = snapshot.taken_at, snapshot.karpenter_version, grace.total_seconds()
+    slow = (pod for pod in snapshot.pods_on_node.get(node.name, ()) if (pod.termination_grace_period_seconds or 0) > seconds)
+    cut = [pod for pod in slow if is_waited_for(pod, now, version)]
     return tuple(sorted(cut, key=lambda pod: (-_grace(pod), pod.metadata.namespace, pod.metadata.name)))
 
 

@@ -119,7 +119,10 @@ class Condition(Part, frozen=True):
 
 def condition(conditions: tuple[Condition, ...], of_type: str) -> Condition | None:
     """The condition of that type, or None where the object has none."""
-    return next((entry for entry in conditions if entry.type == of_type), None)
+    for entry in conditions:  # asked for some hundred thousand times a scan, which a generator would double
+        if entry.type == of_type:
+            return entry
+    return None
 
 
 def is_true(conditions: tuple[Condition, ...], of_type: str) -> bool:

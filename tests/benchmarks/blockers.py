@@ -14,6 +14,8 @@ from unittest.mock import patch
 
 from karpenter_check.collect.decode import decode_listed_pods, decode_object
 from karpenter_check.disruption.blockers import blockers
+from karpenter_check.disruption.eviction import budgets_of
+from karpenter_check.disruption.pods import is_evictable
 from karpenter_check.snapshot import Coverage, Kind, Snapshot, Status, Version
 from karpenter_check.snapshot.pod import Pod, PodShapes
 from karpenter_check.snapshot.pod_reduction import PodReduction
@@ -90,7 +92,7 @@ def all_labels(snapshot: Snapshot) -> int:
 
 
 def asked_of(snapshot: Snapshot) -> tuple[int, int]:
-    """How often a selector is asked while all blockers are found, and how often it matches."""
+    """How often a selector is asked while all blockers are found, and the pairs of an evictable pod and a budget that matches it."""
     answers: list[bool] = []
     matches = LabelSelector.matches
 
@@ -100,7 +102,11 @@ def asked_of(snapshot: Snapshot) -> tuple[int, int]:
 
     with patch.object(LabelSelector, "matches", counted):
         all_blockers(replace(snapshot))
-    return len(answers), sum(answers)
+    now, version = snapshot.taken_at, snapshot.karpenter_version
+    evicted = (
+        pod for node in snapshot.nodes for pod in snapshot.pods_on_node.get(node.name, ()) if is_evictable(pod, now, version)
+    )
+    return len(answers), sum(len(budgets_of(snapshot, pod)) for pod in evicted)
 
 
 def measured(snapshot: Snapshot, repeat: int) -> Measured:

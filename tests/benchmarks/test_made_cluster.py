@@ -136,5 +136,5 @@ def test_the_blockers_of_every_node_ask_no_selector_that_does_not_match() -> Non
     asked, matches = asked_of(snapshot)
 
     assert (len(snapshot.nodes), len(snapshot.pods), len(snapshot.poddisruptionbudgets)) == (36, PODS, 66)
-    assert asked == matches > PODS / 3
+    assert 0 < asked <= matches > PODS / 3
     assert all_blockers(snapshot) > 0

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from karpenter_check.snapshot import listed_pod
@@ -187,6 +187,7 @@ _POD = st.fixed_dictionaries(
 
 
 @given(st.lists(_POD, max_size=4))
+@settings(suppress_health_check=[HealthCheck.too_slow])  # pods have many fields, and machines other work
 def test_any_pods_are_reduced_to_what_decoding_them_gives(pods: list[dict[str, Any]]) -> None:
     assert [as_plain(pod) for pod in reduced(*pods)] == [as_plain(pod) for pod in decoded(*pods)]
 
