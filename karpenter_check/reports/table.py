@@ -100,8 +100,9 @@ def _table(shown: Sequence[Row], *, links: bool) -> tuple[Table, Sequence[Row]]:
         table.add_column(column, overflow="fold")
     for row in shown:
         place = [linked_slug(row.results[0], links=links), Text(row.object)]
-        if row.nodepool:
-            place.append(Text(f"NodePool {row.nodepool}" if _is_name(row) else row.nodepool, style="dim"))
+        nodepool = f"NodePool {row.nodepool}" if _is_name(row) else row.nodepool
+        if row.nodepool and nodepool != row.object:  # about a NodePool itself it is said once
+            place.append(Text(nodepool, style="dim"))
         table.add_row(_severity(row), Text("\n").join(place), Text(row.message))
     return table, [row for row in shown if len(row.results) > 1]
 
