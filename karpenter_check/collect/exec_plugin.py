@@ -20,6 +20,8 @@ from karpenter_check.collect.kubeconfig import Exec
 from karpenter_check.collect.refusal import CannotScan
 from karpenter_check.collect.undecodable import UNDECODABLE
 
+_ENDING = [signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if name in signal.Signals.__members__]
+"""What ends the program; not every system knows all."""
 _LONGEST = 200
 
 
@@ -143,10 +145,10 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 @contextmanager
 def _signals_held() -> Iterator[None]:
-    """Ctrl-C and SIGTERM wait meanwhile: a plugin that is being started has no number yet by which it could be ended."""
+    """Ctrl-C, SIGTERM and SIGHUP wait meanwhile: a plugin that is being started has no number yet by which it could be ended."""
     came: list[int] = []
     here = threading.current_thread() is threading.main_thread()  # others are not interrupted
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)} if here else {}
+    before = {number: signal.getsignal(number) for number in _ENDING} if here else {}
     held = {number: handler for number, handler in before.items() if callable(handler)}
     try:
         for number in held:

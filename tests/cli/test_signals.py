@@ -167,6 +167,33 @@ def test_a_signal_takes_a_plugin_of_the_kubeconfig_along(number: signal.Signals,
 
 
 @EACH
+def test_a_signal_takes_a_plugin_along_that_is_just_being_started(number: signal.Signals, tmp_path: Path) -> None:
+    code, word = WORDS[number]
+    told = tmp_path / "told"
+    os.mkfifo(told)
+    plugin = tmp_path / "plugin"
+    plugin.write_text(f"#!/bin/sh\nsleep 600 > {told}\n")
+    plugin.chmod(0o755)
+    user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": str(plugin), "interactiveMode": "Never"}}
+    at_once = (
+        "import os, subprocess\n"
+        "class Popen(subprocess.Popen):\n"
+        "    def __init__(self, *a, **k):\n"
+        f"        super().__init__(*a, **k); os.kill(os.getpid(), {int(number)})\n"
+        "subprocess.Popen = Popen"
+    )
+    with Replay("healthy") as cluster:
+        kubeconfig = cluster.kubeconfig(tmp_path, user=user)
+        with running("scan", "--kubeconfig", str(kubeconfig), "--request-timeout", "10m", program=at_once) as process:
+            output, said = process.communicate(timeout=60)
+
+    assert (process.returncode, output, said) == (code, "", f"{word} while asking the cluster\n")
+    pipe = os.open(told, os.O_RDONLY | os.O_NONBLOCK)
+    assert os.read(pipe, 1) == b""  # from a plugin that still were there it would have to be waited for
+    os.close(pipe)
+
+
+@EACH
 def test_a_signal_leaves_no_half_written_file(number: signal.Signals, tmp_path: Path) -> None:
     code, word = WORDS[number]
     slow = (
