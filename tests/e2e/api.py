@@ -20,6 +20,7 @@ _CLUSTER_SCOPED = {
     "Namespace",
     "Node",
     "NodePool",
+    "PersistentVolume",
 }
 
 

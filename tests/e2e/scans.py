@@ -15,6 +15,8 @@ from karpenter_check.finding import Finding, Ref, fingerprint
 SETTINGS = """
 rules:
   drift-unresolved: {settings: {warn_after: 1m, fail_after: 2m}}
+  workload-on-one-node: {settings: {minimum_age: 1m}}
+  nodepool-static-mismatch: {settings: {settle: 1m}}
 """
 """What a scan would have to wait days for, it is told after minutes."""
 
