@@ -33,6 +33,9 @@ def test_following_it_adds_a_rule(tmp_path: Path) -> None:
     index = tmp_path / "docs" / "rules" / "index.md"
     rows = index.read_text().replace("| [node-ttl-death]", f"{line}| [node-ttl-death]")
     index.write_text(rows.replace("| Karpenter itself | ", "| Karpenter itself | [node-too-young](node-too-young.md), "))
+    testing = tmp_path / "docs" / "testing.md"
+    reason = "| rules | because |\n|---|---|\n"
+    testing.write_text(testing.read_text().replace(reason, f"{reason}| `node-too-young` | it is a toy |\n"))
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
 
     def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
