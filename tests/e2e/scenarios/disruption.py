@@ -44,7 +44,7 @@ def drift_held(stage: Stage) -> Outcome:
 
 @scenario("a PodDisruptionBudget that never allows an eviction holds a node that somebody deletes")
 def pdb_never(stage: Stage) -> Outcome:
-    stage.nodepool()
+    stage.nodepool(expireAfter="Never")
     stage.deployment("web", cpu="300m")
     stage.pdb("web", app="web", maxUnavailable=0)
     stage.running("web")
@@ -60,7 +60,7 @@ def pdb_never(stage: Stage) -> Outcome:
 
 @scenario("a pod is matched by two PodDisruptionBudgets, which eviction refuses")
 def two_pdbs(stage: Stage) -> Outcome:
-    stage.nodepool()
+    stage.nodepool(expireAfter="Never")
     stage.deployment("web", replicas=2, cpu="100m")
     for name in ("web", "web-too"):
         stage.pdb(name, app="web", maxUnavailable=1)
@@ -81,7 +81,7 @@ def two_pdbs(stage: Stage) -> Outcome:
 
 @scenario("somebody deletes a node; a pod that says do-not-disrupt never leaves it")
 def stuck_drain(stage: Stage) -> Outcome:
-    stage.nodepool()
+    stage.nodepool(expireAfter="Never")
     stage.deployment("web", cpu="300m", annotations=_DO_NOT_DISRUPT)
     stage.running("web")
     stage.kubectl("delete", "node", stage.node(), "--wait=false")
