@@ -136,7 +136,7 @@ class _Bench:
             f"{found['seconds']:.2f} to {found['seconds_labels']:.2f}",
         )
         yield (
-            f"selectors asked for that, times the {found['matches']:,} that match",
+            f"selectors asked for that, times the {found['matches']:,} pairs of a pod and one that matches it",
             f"{found['asked'] / found['matches']:.2f}",
             "linear: 1",
             "",
