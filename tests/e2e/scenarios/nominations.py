@@ -106,6 +106,6 @@ def never_ready(stage: Stage) -> Outcome:
             says="cni plugin not initialized",
             caused_by="node-not-ready",
         ),
-        Found("nominated-pod-failure", stage.of("Deployment", "web"), "not_initialized", caused_by="nodeclaim-not-initialized"),
+        Found("nominated-pod-failure", stage.of("Deployment", "web"), "not_initialized"),
         seconds=_PATIENCE,
     )
