@@ -5,11 +5,10 @@ from collections.abc import Iterable, Iterator
 from msgspec.structs import replace
 
 from karpenter_check.snapshot import Kind
+from karpenter_check.snapshot.controller_label import is_controllers
 from karpenter_check.snapshot.version import Version, image_version
 from karpenter_check.snapshot.workload import Deployment, DeploymentContainer, EnvVar
 
-LABEL = ("app.kubernetes.io/name", "karpenter")
-"""What Karpenter's charts label the controller's Deployment with."""
 LEASE = "karpenter-leader-election"
 """Of the leader, by default (pkg/operator/options/options.go: LeaderElectionName, 1.13)."""
 NAMESPACE = "kube-system"
@@ -26,15 +25,9 @@ PRESENCES = frozenset({"INTERRUPTION_QUEUE"})
 """Those of which only that they are set is kept; the value is then `set`."""
 
 
-def is_controller(deployment: Deployment) -> bool:
-    """Whether a Deployment is labelled as Karpenter's charts label the controller's."""
-    key, value = LABEL
-    return deployment.metadata.labels.get(key) == value
-
-
 def namespaces(deployments: Iterable[Deployment]) -> list[str]:
     """Where the controller runs, of several each, in the order of their names."""
-    return sorted({deployment.metadata.namespace for deployment in deployments if is_controller(deployment)})
+    return sorted({deployment.metadata.namespace for deployment in deployments if is_controllers(deployment.metadata)})
 
 
 def is_of_others(kind: Kind, name: str) -> bool:
@@ -50,7 +43,7 @@ def without_environment(deployment: Deployment) -> Deployment:
     containers = deployment.spec.template.spec.containers
     if not any(container.env for container in containers):
         return deployment
-    spec, own = deployment.spec, is_controller(deployment)
+    spec, own = deployment.spec, is_controllers(deployment.metadata)
     bare = tuple(DeploymentContainer(container.image, tuple(_kept(container.env)) if own else ()) for container in containers)
     template = replace(spec.template, spec=replace(spec.template.spec, containers=bare))
     return replace(deployment, spec=replace(spec, template=template))
@@ -81,5 +74,6 @@ def cluster_name(deployments: Iterable[Deployment]) -> str:
 
 
 def _containers(deployments: Iterable[Deployment]) -> Iterable[DeploymentContainer]:
-    for deployment in filter(is_controller, deployments):
-        yield from deployment.spec.template.spec.containers
+    for deployment in deployments:
+        if is_controllers(deployment.metadata):
+            yield from deployment.spec.template.spec.containers

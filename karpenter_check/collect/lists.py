@@ -8,7 +8,6 @@ from typing import TypeAlias
 
 from karpenter_check.collect.answer import Answer
 from karpenter_check.collect.api import Api
-from karpenter_check.collect.controller import LABEL
 from karpenter_check.collect.decode import ListMetadata, head_of
 from karpenter_check.collect.gathering import Gathering
 from karpenter_check.collect.permission import Permission
@@ -16,6 +15,7 @@ from karpenter_check.collect.reading import Listing, Outcome, Reading
 from karpenter_check.collect.refusal import CannotScan, often
 from karpenter_check.collect.retry import MOST_TRIES
 from karpenter_check.snapshot import Kind, Status
+from karpenter_check.snapshot.controller_label import CONTROLLER_LABEL
 
 PAGE_SIZE = 500
 """Objects a page, as kubectl asks for."""
@@ -55,7 +55,7 @@ class Lists:
         Of Deployments that is Karpenter's, which tells where its lease is.
         """
         if listing.kind is Kind.DEPLOYMENT:
-            listing = listing._replace(label_selector="=".join(LABEL))
+            listing = listing._replace(label_selector="=".join(CONTROLLER_LABEL))
         return self._outcome(listing, Reading.one)
 
     def get(self, kind: Kind, path: str) -> Outcome:

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from karpenter_check.scheduling.labels import EKS_AUTO_MODE
 from karpenter_check.snapshot import Kind, Pod, Ref, Snapshot
+from karpenter_check.snapshot.controller_label import is_controllers
 from karpenter_check.snapshot.once import once
 from karpenter_check.snapshot.workload import Deployment
 
-AUTO_MODE = "eks.amazonaws.com"
-"""The group of EKS Auto Mode's node classes; AWS runs its Karpenter, and no Deployment of it is in the cluster."""
-_LABEL, _NAME = "app.kubernetes.io/name", "karpenter"
 _WORKLOADS = {"Deployment", "ReplicaSet", "StatefulSet"}
 """What runs a controller; a Job with the same label is a hook of its chart."""
 
@@ -19,7 +18,7 @@ def controllers(snapshot: Snapshot) -> tuple[Deployment, ...]:
     return tuple(
         deployment
         for deployment in snapshot.deployments
-        if deployment.metadata.labels.get(_LABEL) == _NAME and not deployment.metadata.deletion_timestamp
+        if is_controllers(deployment.metadata) and not deployment.metadata.deletion_timestamp
     )
 
 
@@ -33,7 +32,7 @@ def controller_pods(snapshot: Snapshot) -> Mapping[Ref, Sequence[Pod]]:
     """The pods that carry the label and are neither finished nor being deleted, by their workload."""
     found: dict[Ref, list[Pod]] = {}
     for pod in snapshot.pods:
-        if pod.metadata.labels.get(_LABEL) == _NAME and pod.active and (owner := snapshot.owner(pod)).kind in _WORKLOADS:
+        if is_controllers(pod.metadata) and pod.active and (owner := snapshot.owner(pod)).kind in _WORKLOADS:
             found.setdefault(owner, []).append(pod)
     return found
 
@@ -56,7 +55,7 @@ def _groups(snapshot: Snapshot) -> Iterator[str]:
 @once
 def served_groups(snapshot: Snapshot) -> frozenset[str]:
     """The groups of node classes that NodePools and NodeClaims name, EKS Auto Mode's aside: what a Karpenter in the cluster may serve."""
-    return frozenset(_groups(snapshot)) - {AUTO_MODE}
+    return frozenset(_groups(snapshot)) - {EKS_AUTO_MODE}
 
 
 def has_nothing_to_do(snapshot: Snapshot) -> bool:
@@ -68,6 +67,10 @@ def has_nothing_to_do(snapshot: Snapshot) -> bool:
 def down(snapshot: Snapshot, group: str) -> tuple[Ref, ...]:
     """Karpenter's Deployments, if not one of their pods is Ready: then nobody looks after NodeClaims of this group of node classes."""
     found = controllers(snapshot)
-    if group == AUTO_MODE or not snapshot.whole(Kind.POD) or any(pod.ready for entry in found for pod in pods_of(snapshot, entry)):
+    if (
+        group == EKS_AUTO_MODE
+        or not snapshot.whole(Kind.POD)
+        or any(pod.ready for entry in found for pod in pods_of(snapshot, entry))
+    ):
         return ()
     return tuple(map(controller_ref, found))

@@ -6,6 +6,7 @@ Source: `pkg/operator/options/options.go:ParseFeatureGates` (1.13, 1.14).
 from collections.abc import Mapping
 
 from karpenter_check.snapshot import Kind, Snapshot
+from karpenter_check.snapshot.controller_label import is_controllers
 from karpenter_check.snapshot.once import once
 from karpenter_check.snapshot.workload import DeploymentContainer
 
@@ -43,7 +44,7 @@ def _controllers(snapshot: Snapshot) -> list[DeploymentContainer]:
     return [
         container
         for deployment in snapshot.deployments
-        if deployment.metadata.labels.get("app.kubernetes.io/name") == "karpenter"
+        if is_controllers(deployment.metadata)
         for container in deployment.spec.template.spec.containers
         if any(variable.name == _VARIABLE for variable in container.env)
     ]

@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from karpenter_check.finding import Fix
+from karpenter_check.scheduling.labels import EKS_AUTO_MODE
 from karpenter_check.snapshot import Kind, Ref, Snapshot
 from karpenter_check.snapshot.clip import clip
 from karpenter_check.snapshot.duration import spoken
 from karpenter_check.snapshot.event import Event, by_karpenter
 from karpenter_check.snapshot.once import once
-
-_AUTO_MODE = "eks.amazonaws.com"
-"""The group of EKS Auto Mode's node classes; AWS runs its Karpenter."""
 
 
 @once
@@ -68,7 +66,7 @@ def _times(snapshot: Snapshot) -> Iterator[datetime]:
 
 def where_to_look(group: str) -> Fix:
     """Where Karpenter itself is to be looked at, by the group of the node class that it serves."""
-    if group == _AUTO_MODE:
+    if group == EKS_AUTO_MODE:
         return Fix(
             "fix", text="EKS Auto Mode's Karpenter is run by AWS: open a support case with the NodeClaim's name and these times"
         )

@@ -9,11 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from karpenter_check.disruption.feature_gates import NODE_REPAIR, feature_gate
+from karpenter_check.scheduling.labels import EKS_AUTO_MODE
 from karpenter_check.snapshot import Node, Snapshot, Version
 
 _KNOWS_REPAIR = Version(1, 1)
-_AUTO_MODE = "eks.amazonaws.com"
-"""The group of EKS Auto Mode's node classes; its Karpenter repairs nodes, and its settings are not in the cluster."""
 _SHARE = 5
 """Repair stops where more than one node in five of a NodePool is unhealthy, rounded up (`allowedUnhealthyPercent`)."""
 
@@ -26,7 +25,7 @@ def _repairs(snapshot: Snapshot) -> bool | None:
 
 def repairs(snapshot: Snapshot, group: str) -> bool | None:
     """Whether Karpenter replaces nodes that are not Ready, by the group of their node class; None where nothing tells."""
-    return True if group == _AUTO_MODE else _repairs(snapshot)
+    return True if group == EKS_AUTO_MODE else _repairs(snapshot)
 
 
 @dataclass(frozen=True)

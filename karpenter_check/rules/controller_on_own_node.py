@@ -4,9 +4,10 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from karpenter_check.disruption.controller import AUTO_MODE, controller_pods
+from karpenter_check.disruption.controller import controller_pods
 from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, earliest, verification
 from karpenter_check.rule import NotProven, rule
+from karpenter_check.scheduling.labels import EKS_AUTO_MODE
 from karpenter_check.scheduling.nomination import node_ref, pod_ref
 from karpenter_check.snapshot import Kind, Node, Pod, Snapshot
 from karpenter_check.snapshot.counted import few, plural
@@ -43,7 +44,7 @@ def _hosted(snapshot: Snapshot, pod: Pod) -> _Hosted | None:
         return None
     nodepool = snapshot.nodepools_by_name.get(name)
     reference = claim.spec.node_class_ref if claim else nodepool.spec.template.spec.node_class_ref if nodepool else None
-    if reference is None or reference.api_group == AUTO_MODE:
+    if reference is None or reference.api_group == EKS_AUTO_MODE:
         return None
     return _Hosted(pod, node, name)
 

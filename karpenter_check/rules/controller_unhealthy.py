@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from karpenter_check.disruption.controller import AUTO_MODE, controller_ref, controllers, has_nothing_to_do, pods_of, served_groups
+from karpenter_check.disruption.controller import controller_ref, controllers, has_nothing_to_do, pods_of, served_groups
 from karpenter_check.disruption.expiry import expiry, overdue
 from karpenter_check.disruption.life_signs import last_word, last_write, newest_time, signs_of_life
 from karpenter_check.finding import (
@@ -22,6 +22,7 @@ from karpenter_check.finding import (
     verification,
 )
 from karpenter_check.rule import NotProven, Stage, rule
+from karpenter_check.scheduling.labels import EKS_AUTO_MODE
 from karpenter_check.scheduling.nomination import pod_ref
 from karpenter_check.snapshot import Kind, NodeClaim, Pod, Snapshot
 from karpenter_check.snapshot.counted import few, plural
@@ -264,7 +265,7 @@ def _restarting(snapshot: Snapshot, controller: _Controller, restarts: int) -> I
 
 def _due(snapshot: Snapshot, claim: NodeClaim) -> tuple[str, datetime] | None:
     """What Karpenter should have deleted a NodeClaim for, and when."""
-    if claim.metadata.deletion_timestamp or claim.spec.node_class_ref.api_group == AUTO_MODE:
+    if claim.metadata.deletion_timestamp or claim.spec.node_class_ref.api_group == EKS_AUTO_MODE:
         return None
     due = expiry(snapshot, claim)
     if overdue(snapshot, claim) is not None and due:

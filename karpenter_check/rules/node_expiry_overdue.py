@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from karpenter_check.disruption.controller import AUTO_MODE, controller_ref, controllers
+from karpenter_check.disruption.controller import controller_ref, controllers
 from karpenter_check.disruption.expiry import expiry, overdue
 from karpenter_check.disruption.life_signs import last_word, last_write, newest_time, signs_of_life, where_to_look
 from karpenter_check.finding import Blame, Confidence, Evidence, Finding, Fix, Impact, Occurrence, Ref, Severity, verification
 from karpenter_check.rule import Stage, rule
+from karpenter_check.scheduling.labels import EKS_AUTO_MODE
 from karpenter_check.scheduling.nomination import node_ref
 from karpenter_check.snapshot import Kind, NodeClaim, Snapshot
 from karpenter_check.snapshot.counted import plural
@@ -83,7 +84,7 @@ def _finding(snapshot: Snapshot, owner: Ref, late: Sequence[_Late], fail_after: 
 
 def _is_its_own(late: Sequence[_Late]) -> bool:
     """Whether a Karpenter in the cluster would have had to delete them."""
-    return any(entry.claim.spec.node_class_ref.api_group != AUTO_MODE for entry in late)
+    return any(entry.claim.spec.node_class_ref.api_group != EKS_AUTO_MODE for entry in late)
 
 
 def _why(snapshot: Snapshot, worst: _Late, *, shown: bool) -> str:

@@ -22,6 +22,7 @@ from karpenter_check.finding import (
     verification,
 )
 from karpenter_check.rule import Stage, rule
+from karpenter_check.scheduling.labels import EKS_AUTO_MODE
 from karpenter_check.scheduling.nomination import node_ref
 from karpenter_check.scheduling.room import holds_room, occupants
 from karpenter_check.snapshot import Kind, Node, NodeClaim, Snapshot
@@ -29,7 +30,6 @@ from karpenter_check.snapshot.counted import few, plural
 from karpenter_check.snapshot.once import once
 
 UNREGISTERED_TAINT = "karpenter.sh/unregistered"
-AUTO_MODE = "eks.amazonaws.com"
 _MOST = 3
 
 
@@ -171,7 +171,7 @@ def _left_behind(node: Node) -> bool:
 def _lacks_finalizer(node: Node, claim: NodeClaim) -> bool:
     """Karpenter sets it as it registers a Node (`nodeclaim/lifecycle/registration.go:syncNode`, 1.13); what Auto Mode does is not known."""
     registered = claim.is_true("Registered") and node.metadata.labels.get(REGISTERED_LABEL) == "true"
-    return registered and FINALIZER not in node.metadata.finalizers and claim.spec.node_class_ref.api_group != AUTO_MODE
+    return registered and FINALIZER not in node.metadata.finalizers and claim.spec.node_class_ref.api_group != EKS_AUTO_MODE
 
 
 def _goes(claim: NodeClaim) -> bool:

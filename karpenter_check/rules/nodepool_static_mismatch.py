@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from karpenter_check.disruption.controller import AUTO_MODE
 from karpenter_check.disruption.feature_gates import STATIC_CAPACITY, feature_gate, why_not_known
 from karpenter_check.disruption.remedies import command
 from karpenter_check.disruption.rollout import claims_of_nodepool, no_room_to_replace
@@ -15,6 +14,7 @@ from karpenter_check.finding import Confidence, Evidence, Finding, Fix, Impact, 
 from karpenter_check.rule import Stage, rule
 from karpenter_check.scheduling.capacity_errors import CapacityError, capacity_errors
 from karpenter_check.scheduling.claim_name import nodepool_of_claim
+from karpenter_check.scheduling.labels import EKS_AUTO_MODE
 from karpenter_check.snapshot import Kind, NodeClaim, NodePool, Snapshot, Version
 from karpenter_check.snapshot.counted import plural
 from karpenter_check.snapshot.duration import spoken
@@ -62,7 +62,7 @@ def nodepool_static_mismatch(snapshot: Snapshot, *, settle: timedelta = timedelt
 
 def _auto_mode(nodepool: NodePool) -> bool:
     """Whether EKS Auto Mode serves it, which knows static NodePools; no Karpenter of the cluster's has to do with it."""
-    return nodepool.spec.template.spec.node_class_ref.api_group == AUTO_MODE
+    return nodepool.spec.template.spec.node_class_ref.api_group == EKS_AUTO_MODE
 
 
 def _unknown_field(nodepool: NodePool, version: Version) -> _Mismatch:

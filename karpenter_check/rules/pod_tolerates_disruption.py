@@ -14,6 +14,7 @@ from karpenter_check.rule import rule
 from karpenter_check.scheduling.nomination import node_ref, pod_ref
 from karpenter_check.scheduling.taints import tolerates
 from karpenter_check.snapshot import Kind, Pod, Snapshot
+from karpenter_check.snapshot.controller_label import is_controllers
 from karpenter_check.snapshot.counted import few, plural
 from karpenter_check.snapshot.moments import at
 from karpenter_check.snapshot.pod import PodShape
@@ -26,8 +27,6 @@ _ADD_ONS = frozenset({"kube-system", "tigera-operator"})
 _FEW = 3
 _REMADE = frozenset({"Pod", "Job"})
 """Kinds whose pods' tolerations cannot be changed."""
-_CONTROLLER = ("app.kubernetes.io/name", "karpenter")
-"""The label that Karpenter's charts put on the controller's pods."""
 _SCHEDULER_UNAWARE = 5
 """Seconds in which pods may still come that do not tolerate the taint (`node/termination/controller.go:MinDrainTime`)."""
 
@@ -84,9 +83,8 @@ def _tolerating(snapshot: Snapshot, pod: Pod) -> Toleration | None:
 
 def _is_meant(pod: Pod) -> bool:
     """Whether such a toleration is no matter of course: it is for DaemonSets of whatever group, static pods and Karpenter itself."""
-    ours = pod.metadata.labels.get(_CONTROLLER[0]) == _CONTROLLER[1]
     daemon = any(owner.kind == "DaemonSet" for owner in pod.metadata.owner_references)
-    return pod.active and not (ours or daemon or is_mirror(pod))
+    return pod.active and not (is_controllers(pod.metadata) or daemon or is_mirror(pod))
 
 
 def _place(pod: Pod, state: StateNode, toleration: Toleration) -> _Place:

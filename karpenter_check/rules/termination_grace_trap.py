@@ -172,7 +172,8 @@ def _endless(snapshot: Snapshot, traps: Sequence[_Trap]) -> tuple[str, str, str]
 
 def _too_short(snapshot: Snapshot, traps: Sequence[_Trap]) -> tuple[str, str, str]:
     pods = [pod for trap in traps for pod in trap.pods]
-    written = few(sorted({trap.claim.spec.termination_grace_period for trap in traps}, key=_written_first), _FEW)
+    periods = sorted({trap.claim.spec.termination_grace_period for trap in traps}, key=_written_first)
+    written = few(periods, _FEW)
     longest = max(pods, key=_grace)
     where = f"{plural(len(pods), 'pod')} on {plural(len(traps), 'node')}"
     them, they_get = ("them", "they get") if len(pods) > 1 else ("it", "it gets")

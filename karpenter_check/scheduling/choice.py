@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from karpenter_check.scheduling.labels import CAPACITY_TYPE, provider_of
+from karpenter_check.scheduling.labels import CAPACITY_TYPE, EKS_AUTO_MODE, provider_of
 from karpenter_check.scheduling.requirement import Requirement
 from karpenter_check.scheduling.template import nodepool_templates
 from karpenter_check.snapshot import NodePool, Snapshot
@@ -61,7 +61,7 @@ def _choice(snapshot: Snapshot, nodepool: NodePool) -> Choice:
     kinds = [asked[key] for prefix in _PREFIXES for key in (f"{prefix}category", f"{prefix}family") if key in asked]
     kinds += [asked[INSTANCE_TYPE]] if INSTANCE_TYPE in asked else []
     listed = [sorted(entry.values) for entry in kinds if entry.operator == "In"]
-    aws = nodepool.spec.template.spec.node_class_ref.api_group in {"karpenter.k8s.aws", "eks.amazonaws.com"}
+    aws = nodepool.spec.template.spec.node_class_ref.api_group in {"karpenter.k8s.aws", EKS_AUTO_MODE}
     burstable = next((values for values in listed if aws and all(map(_BURSTABLE.fullmatch, values))), [])
     special = (
         any(all(map(_SPECIAL.fullmatch, values)) for values in listed)

@@ -128,7 +128,7 @@ def _of_kubernetes(key: str) -> bool:
 
 
 EKS_AUTO_MODE = "eks.amazonaws.com"
-"""The API group of EKS Auto Mode's node classes."""
+"""The API group of EKS Auto Mode's node classes; AWS runs its Karpenter: neither a Deployment nor settings of it are in the cluster."""
 _AWS = Provider(
     _CORE_WELL_KNOWN | _AWS_WELL_KNOWN,
     {**_CORE_NORMALIZED, "topology.ebs.csi.aws.com/zone": "topology.kubernetes.io/zone"},
