@@ -10,7 +10,7 @@ from karpenter_check.disruption.pods import is_drainable
 from karpenter_check.scheduling.volumes import bound_volumes
 from karpenter_check.snapshot import Kind, Snapshot
 from karpenter_check.snapshot.clip import clip
-from karpenter_check.snapshot.counted import plural
+from karpenter_check.snapshot.counted import few, plural
 from karpenter_check.snapshot.moments import at_and_distance
 from karpenter_check.snapshot.storage import VolumeAttachment
 
@@ -49,9 +49,7 @@ def attachments(snapshot: Snapshot, node_name: str) -> Attachments | None:
 
 def named(snapshot: Snapshot, entries: tuple[VolumeAttachment, ...]) -> str:
     """The volumes, with their claims where those are known."""
-    texts = [_named(snapshot, entry.spec.source.persistent_volume_name) for entry in entries[:_FEW]]
-    more = len(entries) - len(texts)
-    return ", ".join(texts) + (f" and {more} more" if more else "")
+    return few([_named(snapshot, entry.spec.source.persistent_volume_name) for entry in entries], _FEW)
 
 
 def _named(snapshot: Snapshot, name: str) -> str:

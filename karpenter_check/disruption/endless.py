@@ -11,6 +11,7 @@ from karpenter_check.disruption.pod_blockers import pod_blockers
 from karpenter_check.disruption.pods import says_do_not_disrupt
 from karpenter_check.scheduling.nomination import pod_ref
 from karpenter_check.snapshot import Node, Pod, Ref, Snapshot
+from karpenter_check.snapshot.counted import few
 
 
 def endless(snapshot: Snapshot, node: Node) -> tuple[Blocker, ...]:
@@ -40,6 +41,5 @@ def endless(snapshot: Snapshot, node: Node) -> tuple[Blocker, ...]:
 def _refused(budgets: tuple[Ref, ...], pods: list[Pod]) -> Blocker:
     """Budgets that match pods together: eviction refuses that, of whatever version Karpenter is."""
     names, refs = " and ".join(ref.name for ref in budgets), tuple(map(pod_ref, pods))
-    more = f" and {len(pods) - 1} more" if len(pods) > 1 else ""
-    said = f"PodDisruptionBudgets {names} match {refs[0]}{more} together, and eviction refuses that"
+    said = f"PodDisruptionBudgets {names} match {few(refs, 1)} together, and eviction refuses that"
     return Blocker(Word.MULTIPLE_PDBS, said, (*budgets, *refs), lasts=Lasts.FOR_EVER)

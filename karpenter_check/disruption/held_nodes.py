@@ -13,7 +13,7 @@ from karpenter_check.disruption.termination import termination
 from karpenter_check.finding import Confidence, Evidence, Fix, Occurrence, Severity
 from karpenter_check.scheduling.nomination import node_ref, pod_ref
 from karpenter_check.snapshot import Node, NodeClaim, Pod, Ref, Snapshot
-from karpenter_check.snapshot.counted import plural
+from karpenter_check.snapshot.counted import few, plural
 from karpenter_check.snapshot.event import Event
 from karpenter_check.snapshot.once import once
 
@@ -100,15 +100,10 @@ def told(nodes: Sequence[HeldNode]) -> str:
     """Why the nodes have to go, each with a pod that holds it; empty where none is known to have to."""
     going = [entry for entry in nodes if entry.due]
     clauses = [
-        f"node {entry.node.name} ({entry.due.said}) is held by {_pods(entry)}" for entry in going[:_FEW] if entry.due
+        f"node {entry.node.name} ({entry.due.said}) is held by {few(list(map(pod_ref, entry.pods)), 1)}" for entry in going[:_FEW] if entry.due
     ]  # fmt: skip
     more = len(going) - _FEW
     return "; ".join(clauses) + (f"; and {plural(more, 'more node')}" if more > 0 else "")
-
-
-def _pods(entry: HeldNode) -> str:
-    more = len(entry.pods) - 1
-    return str(pod_ref(entry.pods[0])) + (f" and {more} more" if more else "")
 
 
 def proof(nodes: Sequence[HeldNode]) -> Iterator[Evidence]:

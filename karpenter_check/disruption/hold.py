@@ -17,7 +17,7 @@ from karpenter_check.disruption.termination import Phase, Termination
 from karpenter_check.finding import Confidence
 from karpenter_check.scheduling.nomination import pod_ref
 from karpenter_check.snapshot import Kind, Snapshot
-from karpenter_check.snapshot.counted import plural
+from karpenter_check.snapshot.counted import few, plural
 from karpenter_check.snapshot.duration import spoken
 
 LATE = timedelta(minutes=5)
@@ -191,6 +191,4 @@ def _not_evicted(snapshot: Snapshot, ending: Termination, pods: Sequence[Held]) 
 
 
 def _listed(entries: Sequence[Held]) -> str:
-    """The first pod, and how many there are besides."""
-    more = len(entries) - 1
-    return str(pod_ref(entries[0].pod)) + (f" and {more} more" if more else "")
+    return few([pod_ref(entry.pod) for entry in entries], 1)

@@ -15,6 +15,8 @@ from karpenter_check.disruption.state_node import StateNode
 from karpenter_check.finding import Confidence, earliest
 from karpenter_check.scheduling.nomination import Nominee, nominees, pod_ref, target_node
 from karpenter_check.snapshot import Snapshot
+from karpenter_check.snapshot.controller_label import is_controllers
+from karpenter_check.snapshot.counted import few
 from karpenter_check.snapshot.duration import duration, later, spoken
 from karpenter_check.snapshot.event import Event
 from karpenter_check.snapshot.once import once
@@ -41,7 +43,7 @@ def nomination_window(snapshot: Snapshot) -> timedelta:
     Where the setting is not told, as with a controller outside of the cluster, its default of 10 s is taken.
     """
     for deployment in snapshot.deployments:
-        if deployment.metadata.labels.get("app.kubernetes.io/name") == "karpenter":
+        if is_controllers(deployment.metadata):
             for container in deployment.spec.template.spec.containers:
                 for variable in container.env:
                     if variable.name == "BATCH_MAX_DURATION" and (batch := duration(variable.value)):
@@ -125,10 +127,9 @@ def nomination_of(snapshot: Snapshot, state: StateNode) -> Blocker | None:
     live, window = _live(snapshot, state.name), nomination_window(snapshot)
     if live:
         pods = tuple(pod_ref(entry.nominee.pod) for entry in live)
-        more = f" and {len(pods) - 1} more" if len(pods) > 1 else ""
         until = None if any(entry.renewed for entry in live) else later(max(entry.last for entry in live), window)
         since = earliest(entry.nominee.since for entry in live)
-        said = f"Karpenter keeps it for {pods[0]}{more}"
+        said = f"Karpenter keeps it for {few(pods, 1)}"
         return Blocker(Word.NOMINATED, said, pods, Confidence.LIKELY, Lasts.MAY_END, since, until)
     heard = next(iter(_said(snapshot, state)), None)
     if heard is None or heard.last_seen is None or snapshot.taken_at - heard.last_seen > window + _REPEATED_AFTER:

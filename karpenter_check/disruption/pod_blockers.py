@@ -12,6 +12,7 @@ from karpenter_check.disruption.pods import do_not_disrupt_until, is_disruptable
 from karpenter_check.finding import Confidence
 from karpenter_check.scheduling.nomination import node_ref, pod_ref
 from karpenter_check.snapshot import Kind, Node, Pod, Ref, Snapshot, Version
+from karpenter_check.snapshot.counted import few
 from karpenter_check.snapshot.workload import PodDisruptionBudget
 
 _REFUSES_SEVERAL = Version(1, 7)
@@ -82,7 +83,7 @@ def _several(refs: tuple[Ref, ...], keeping: _Keeping, *, known: bool) -> Blocke
     pods = tuple(map(pod_ref, keeping.pods))
     sure = known or any(keeps_from_disruption(budget, pod) for budget in keeping.budgets for pod in keeping.pods)
     names = " and ".join(ref.name for ref in refs)
-    said = f"PodDisruptionBudgets {names} match {_listed(pods)} together, and eviction refuses that"
+    said = f"PodDisruptionBudgets {names} match {few(pods, 1)} together, and eviction refuses that"
     if not sure:
         said += "; Karpenter minds it since 1.7, and which version runs is not known"
     made = [budget.metadata.creation_timestamp for budget in keeping.budgets]
@@ -97,7 +98,7 @@ def _single(snapshot: Snapshot, ref: Ref, keeping: _Keeping) -> Blocker:
     pods, status = tuple(map(pod_ref, keeping.pods)), budget.status
     desired = [snapshot.desired_replicas(snapshot.owner(pod)) for pod in keeping.pods]
     never = never_allows(budget, wanted=max((number for number in desired if number), default=0))
-    said = f"{ref} allows no disruption of {_listed(pods)} now"
+    said = f"{ref} allows no disruption of {few(pods, 1)} now"
     if never:
         said += f", nor ever: {never.field}, {never.because}"
     elif status.desired_healthy:
@@ -106,8 +107,3 @@ def _single(snapshot: Snapshot, ref: Ref, keeping: _Keeping) -> Blocker:
     if never:
         lasts = Lasts.UNKNOWN if never.by_number and None in desired else Lasts.FOR_EVER
     return Blocker(Word.PDB, said, (ref, *pods), lasts=lasts, since=closed_since(budget))
-
-
-def _listed(pods: Sequence[Ref]) -> str:
-    """The first pod, and how many there are besides."""
-    return str(pods[0]) + (f" and {len(pods) - 1} more" if len(pods) > 1 else "")

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 
-def few(texts: Sequence[str], most: int) -> str:
+def few(things: Sequence[object], most: int) -> str:
     """The first ones, and how many there are besides; `none` without any."""
-    more = len(texts) - most
-    return (", ".join(texts[:most]) + (f" and {more} more" if more > 0 else "")) or "none"
+    more = len(things) - most
+    return (", ".join(map(str, things[:most])) + (f" and {more} more" if more > 0 else "")) or "none"
 
 
 def plural(number: int, word: str) -> str:
