@@ -87,11 +87,12 @@ def uncounted(snapshot: Snapshot, daemonset: DaemonSet, simulated: DaemonSetPod)
     NodeClaim must both refuse; of a node made from another template than today's, the NodeClaim alone. A node without a NodeClaim
     is not Karpenter's, and what is being deleted is no problem any more. Static
     NodePools are sized for no pods at all, so nothing can be missing there. A pod left from before an edit of its DaemonSet,
-    which the template admits as the pod is, was counted when its node was sized.
+    which the template admits as the pod is, was counted when its node was sized. A DaemonSet whose template names a node is meant for
+    that one alone, and no scheduler places it.
     """
     found: dict[str, list[Place]] = defaultdict(list)
     pods = snapshot.pods_of_daemonset.get(daemonset.metadata.uid, ())
-    if daemonset.metadata.deletion_timestamp or not pods:
+    if daemonset.metadata.deletion_timestamp or daemonset.spec.template.spec.node_name or not pods:
         return found
     judge, pools = _Judge(snapshot, simulated), nodepool_templates(snapshot)
     refused_by = {name for name, template in pools.items() if judge.refusals(template)}

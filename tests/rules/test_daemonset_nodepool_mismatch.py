@@ -15,6 +15,7 @@ from karpenter_check.snapshot import DaemonSet, NodeClaim, NodePool, Snapshot, V
 from karpenter_check.snapshot.metadata import Condition
 from karpenter_check.snapshot.node import NodeStatus
 from karpenter_check.snapshot.nodepool import NodeClassRef
+from karpenter_check.snapshot.workload import DaemonSetSpec, PodTemplate
 from tests.build import (
     a_cluster,
     a_daemonset,
@@ -377,6 +378,16 @@ def test_a_daemonset_that_is_meant_to_skip_a_nodepool_is_fine() -> None:
     cluster = a_cluster(a_node("n1"), agent)
 
     assert found(cluster) == []
+
+
+def test_a_daemonset_whose_template_names_a_node_is_meant_for_that_one_alone() -> None:
+    scheduled = a_daemonset("agent", tolerations=[])
+    spec = msgspec.structs.replace(scheduled.spec.template.spec, node_name="n1")
+    placed = msgspec.structs.replace(scheduled, spec=DaemonSetSpec(PodTemplate(spec)))
+    tainted = a_nodepool(taints=["gpu=true:NoSchedule"]), a_node("n1", taints=["gpu=true:NoSchedule"])
+
+    assert found(a_cluster(*tainted, placed, a_pod("agent-1", on="n1", of=placed))) == []
+    assert len(found(a_cluster(*tainted, scheduled, a_pod("agent-1", on="n1", of=scheduled)))) == 1
 
 
 def test_a_label_that_its_nodepool_declares_is_fine() -> None:
