@@ -1,5 +1,6 @@
 """What several tests share: the recordings as snapshots, and whole expected outputs in files."""
 
+import signal
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
@@ -20,6 +21,13 @@ END_TO_END = Path(__file__).parent / "e2e"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the golden files instead of comparing with them")
+
+
+def pytest_configure() -> None:
+    """Signals that whoever started the tests ignores, as nohup and background jobs do, would be ignored by all that they start."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number is signal.SIGINT else signal.SIG_DFL)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
