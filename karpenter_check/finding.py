@@ -117,13 +117,17 @@ def verification(rule: str, *, nodepool: str = "", namespace: str = "") -> Fix:
 
 
 class Occurrence(_Value, frozen=True):
-    """One place where a finding holds. `uid`, `node` and `reason` tell occurrences apart; metrics count them."""
+    """One place where a finding holds. `uid`, `node` or `target`, and `reason` tell occurrences apart; metrics count them."""
 
     object: Ref
     uid: str = ""
     node: str = ""
     reason: str = ""
     since: datetime | None = None
+    target: str = ""
+    """Where it should be, if that is no node yet."""
+    crossed: datetime | None = None
+    """When it became a finding, where that is later than its beginning: `since` and the rule's threshold."""
 
 
 class Blame(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ _COMMANDS = {
     "scan": "Find out what is wrong with Karpenter in a cluster, or in what kubectl printed of it.",
     "snapshot": "Keep in a file what a scan reads of a cluster, to scan it later or elsewhere.",
     "why": "Answer why one pod, node or NodePool is as it is.",
+    "serve": "Scan again and again, and answer Prometheus with the metrics of the latest scan.",
     "metrics": "Look after what was pushed to a Pushgateway.",
     "rules": "List the rules, or explain one.",
     "completion": "Print the completion script of a shell.",

@@ -21,8 +21,9 @@ _OPTIONS = (
     option("--no-config", is_flag=True, help=f"Do not look for {DEFAULT}."),
     option("--honor-annotations", is_flag=True, help="Leave be what karpenter-check/ignore annotations on objects say."),
     option("--no-ignores", is_flag=True, help="Leave nothing be, whatever the configuration says."),
-    option("--show-suppressed", is_flag=True, help="Show what is left be, too, and why."),
 )
+SHOW_SUPPRESSED = option("--show-suppressed", is_flag=True, help="Show what is left be, too, and why.")
+"""For commands that show findings."""
 
 
 def configuration_options(command: Command) -> Command:
@@ -40,12 +41,12 @@ class ConfigurationOptions:
     no_config: bool
     honor_annotations: bool
     no_ignores: bool
-    show_suppressed: bool
+    show_suppressed: bool = False
 
     @classmethod
     def taken_from(cls, options: dict[str, Any]) -> "ConfigurationOptions":
         """The options, which are taken out of those of the command. Raises click.UsageError where they contradict each other."""
-        taken = cls(**{name: options.pop(name) for name in cls.__dataclass_fields__})
+        taken = cls(**{name: options.pop(name) for name in cls.__dataclass_fields__ if name in options})
         if taken.config and taken.no_config:
             if not _overrides("no_config", "config"):
                 raise click.UsageError("--config and --no-config exclude each other")

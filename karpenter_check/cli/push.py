@@ -13,13 +13,15 @@ import click
 
 from karpenter_check import __version__
 from karpenter_check.cli.said import Said
+from karpenter_check.metrics.catalogue import METRICS
+from karpenter_check.metrics.family import NAMESPACE, Family
 from karpenter_check.metrics.gateway import Gateway
-from karpenter_check.metrics.gauges import Gauge, carried_over, evaluated_rules, status_gauges
+from karpenter_check.metrics.run_families import status_families
 from karpenter_check.metrics.transport import Credentials, GatewayError
 from karpenter_check.scan import Report
 
 _LABEL = re.compile(r"(?P<name>[a-zA-Z_][a-zA-Z0-9_]*)=(?P<value>.*)", re.DOTALL)
-_RESERVED = {"job", "cluster", "instance", "rule", "severity", "nodepool", "kind", "version"}
+_RESERVED = {"job", "cluster", "instance", "le"} | {label for metric in METRICS for label in metric.labels}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,7 @@ class PushOptions:
         """These options, taken out of all that a command was called with."""
         return cls(**{name: options.pop(name) for name in cls.__annotations__ if name in options})
 
-    def target(self, cluster: str) -> Gateway:
+    def target(self, cluster: str, namespace: str = NAMESPACE) -> Gateway:
         """The group of that cluster, unless `--cluster-name` names another. Raises click.UsageError for what does not make a group."""
         url = self.push_gateway_url or ""
         parts = urlsplit(url)
@@ -63,6 +65,7 @@ class PushOptions:
                 job=self.push_job,
                 grouping={"cluster": cluster, **self._labels()},
                 credentials=self._credentials(),
+                namespace=namespace,
                 timeout=self.push_timeout,
             )
         except GatewayError as error:
@@ -100,42 +103,32 @@ class PushOptions:
             raise click.UsageError(f"{file} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}") from error
 
 
-def push_report(gateway: Gateway, report: Report, gauges: Sequence[Gauge], said: Said) -> tuple[Sequence[Gauge], bool]:
+def push_report(
+    gateway: Gateway, report: Report, families: Sequence[Family], said: Said, *, known_before: bool
+) -> tuple[Sequence[Family], bool]:
     """Push what a scan found; return what was pushed, or would have been, and whether the gateway took it.
 
-    A whole scan replaces the group. An incomplete one replaces it too, with what only the push before knows carried over; where
-    that cannot be read back, only the run's status is pushed, so that nothing old is lost.
+    It replaces the group. Of an incomplete scan the families have what only the push before knows; where that could not be read back,
+    only the run's status is pushed, so that nothing old is lost.
     """
     try:
-        if not report.lacks_input:
-            gateway.put(gauges)
-        elif (before := _read_back(gateway, said)) is None:
-            gauges = status_gauges(report.snapshot, version=__version__, at=report.snapshot.taken_at)
-            gateway.post(gauges)
+        if not report.lacks_input or known_before:
+            gateway.put(families)
+            if report.lacks_input:
+                said.note("the scan was incomplete: findings of rules that were not evaluated stay in the Pushgateway as they were")
         else:
-            gauges = carried_over(gauges, before, evaluated_rules(report))
-            gateway.put(gauges)
-            said.note("the scan was incomplete: findings of rules that were not evaluated stay in the Pushgateway as they were")
+            said.warning("the scan was incomplete, so only the run's status is pushed")
+            families = status_families(report.snapshot, version=__version__, at=report.snapshot.taken_at)
+            gateway.post(families)
     except GatewayError as error:
         said.warning(f"metrics were not pushed: {error}")
-        return gauges, False
-    return gauges, True
-
-
-def _read_back(gateway: Gateway, said: Said) -> Sequence[Gauge] | None:
-    """What was pushed last, or None where the gateway does not tell."""
-    try:
-        return gateway.read()
-    except GatewayError as error:
-        said.warning(
-            f"the scan was incomplete and what was pushed last cannot be read, so only the run's status is pushed: {error}"
-        )
-        return None
+        return families, False
+    return families, True
 
 
 def push_failure(gateway: Gateway, at: datetime, said: Said) -> None:
     """Push that a scan failed, and leave what the last one found."""
     try:
-        gateway.post(status_gauges(None, version=__version__, at=at))
+        gateway.post(status_families(None, version=__version__, at=at))
     except GatewayError as error:
         said.warning(f"metrics were not pushed: {error}")

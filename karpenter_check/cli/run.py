@@ -16,23 +16,23 @@ from karpenter_check.cli.configured import configured
 from karpenter_check.cli.dry_run import dry_run, push_check
 from karpenter_check.cli.exits import Exit, exit_code
 from karpenter_check.cli.input import Refused, Source, Taken
+from karpenter_check.cli.judged import judged
+from karpenter_check.cli.memory import keep, recall
+from karpenter_check.cli.metrics_options import MetricsOptions
 from karpenter_check.cli.output import use_color, width, write
 from karpenter_check.cli.push import PushOptions, push_failure, push_report
 from karpenter_check.cli.said import Said
 from karpenter_check.cli.scan_types import PROMETHEUS, Output
 from karpenter_check.cli.selection import Selection, at_least
 from karpenter_check.cli.signals import doing
-from karpenter_check.configuration import Configuration
 from karpenter_check.finding import Severity
 from karpenter_check.metrics.exposition import exposition
-from karpenter_check.metrics.gauges import Gauge, report_gauges
+from karpenter_check.metrics.family import Family
+from karpenter_check.metrics.gateway import Gateway
+from karpenter_check.metrics.remembering import remembered
 from karpenter_check.reports import Format, render
-from karpenter_check.rule import AnyRule
-from karpenter_check.rules import every_rule
-from karpenter_check.scan import Report, scan
-from karpenter_check.snapshot import Snapshot
+from karpenter_check.scan import Report
 from karpenter_check.snapshot.selector import LabelSelector
-from karpenter_check.suppression.annotations import annotated_ignores
 
 _ANY_CLUSTER = "any"
 """Stands for the cluster's name until it is known: the rest of a push target can be looked at without it."""
@@ -57,6 +57,7 @@ class Options:
     outputs: tuple[Output, ...]
     push: PushOptions
     push_required: bool
+    metrics: MetricsOptions
     log_format: str | None
     color: str
     width: int | None
@@ -82,10 +83,10 @@ def run(options: Options, started: float) -> int:
             )
         )
     snapshot, loose = _collected(options, said)
-    gateway = options.push.target(snapshot.cluster) if options.push.push_gateway_url else None
+    gateway = options.push.target(snapshot.cluster, options.metrics.metrics_namespace) if options.push.push_gateway_url else None
     collected = perf_counter()
     with doing("judging"):
-        judged = _judged(snapshot, rules, configuration, options.configuration)
+        report = judged(snapshot, rules, configuration, options.configuration)
     said.detail(f"collected in {collected - started:.2f} s, judged in {perf_counter() - collected:.2f} s")
     selection = Selection(
         frozenset(() if options.all_namespaces else listed(options.namespaces)),
@@ -95,39 +96,40 @@ def run(options: Options, started: float) -> int:
     access = options.source.access
     for unknown in selection.unknown(snapshot):
         said.warning(unknown)
-    counted = selection.apply(addressed(judged, access.kubeconfig, access.context, files=loose))
+    counted = selection.apply(addressed(report, access.kubeconfig, access.context, files=loose))
     said.findings(counted)
     shown = at_least(counted, Severity(options.min_severity))
     outputs = options.outputs or (Output("table", None),)
     for output in outputs:
         if output.form != PROMETHEUS:
             write(_rendered(shown, output, options), output.file)
-    gauges: Sequence[Gauge] = report_gauges(judged, version=__version__, took=perf_counter() - started)
     pushed = True
-    if gateway:
-        with doing("pushing metrics"):
-            gauges, pushed = push_report(gateway, judged, gauges, said)
-    for output in outputs:
-        if output.form == PROMETHEUS:
-            write(exposition(gauges), output.file)
+    if gateway or options.metrics.state or any(output.form == PROMETHEUS for output in outputs):
+        families, pushed = _metrics(options, report, gateway, said, started)
+        for output in outputs:
+            if output.form == PROMETHEUS:
+                write(exposition(families, options.metrics.metrics_namespace), output.file)
     fail_on = options.fail_on or ("none" if options.source.demo else "high")
     threshold = None if fail_on == "none" else Severity(fail_on)
     return int(exit_code(counted, fail_on=threshold, strict=options.strict, push_failed=options.push_required and not pushed))
 
 
-def _judged(snapshot: Snapshot, rules: Sequence[AnyRule], configuration: Configuration, options: ConfigurationOptions) -> Report:
-    """The report, with what is left be marked."""
-    annotated, problems = (
-        annotated_ignores(snapshot, [rule.slug for rule in every_rule()]) if options.honor_annotations else ((), ())
-    )
-    return scan(
-        snapshot,
-        rules,
-        configuration.settings,
-        severities=configuration.severities,
-        ignores=() if options.no_ignores else (*configuration.ignores, *annotated),
-        ignore_problems=problems,
-    )
+def _metrics(
+    options: Options, report: Report, gateway: Gateway | None, said: Said, started: float
+) -> tuple[Sequence[Family], bool]:
+    """The families of the scan, its counters going on from the last one, and whether they are where they should be."""
+    wanted, pushed = options.metrics, True
+    with doing("reading what was counted"):
+        memory = recall(wanted.state, gateway, report.snapshot.cluster, said, read_back=report.lacks_input)
+    this_run = wanted.run(took=perf_counter() - started, source=memory.source, before=memory.pushed or ())
+    families: Sequence[Family]
+    families, remembers = remembered(report, memory.last, this_run)
+    if gateway:
+        with doing("pushing metrics"):
+            families, pushed = push_report(gateway, report, families, said, known_before=memory.pushed is not None)
+    if wanted.state:
+        keep(wanted.state, remembers, said)
+    return families, pushed
 
 
 def _rendered(report: Report, output: Output, options: Options) -> str:
@@ -153,14 +155,14 @@ def _collected(options: Options, said: Said) -> Taken:
         snapshot, loose = options.source.taken(said)
     except Refused as refusal:
         if options.push.push_gateway_url and refusal.code in {Exit.CANNOT_SCAN, Exit.NO_KARPENTER}:
-            _push_failure(options.push, refusal.cluster, said)
+            _push_failure(options, refusal.cluster, said)
         raise
     return Taken(replace(snapshot, cluster=options.push.cluster_name or snapshot.cluster), loose)
 
 
-def _push_failure(push: PushOptions, cluster: str, said: Said) -> None:
-    if push.cluster_name or cluster:
-        push_failure(push.target(cluster), datetime.now(UTC), said)  # noqa: TID251  no snapshot, so no clock but ours
+def _push_failure(options: Options, cluster: str, said: Said) -> None:
+    if options.push.cluster_name or cluster:
+        push_failure(options.push.target(cluster, options.metrics.metrics_namespace), datetime.now(UTC), said)  # noqa: TID251  no snapshot, so no clock but ours
     else:
         said.warning("that the scan failed is not pushed: what the cluster is called is not known; give --cluster-name")
 

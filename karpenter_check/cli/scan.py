@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from karpenter_check.cli.configuration_options import ConfigurationOptions, configuration_options
+from karpenter_check.cli.configuration_options import SHOW_SUPPRESSED, ConfigurationOptions, configuration_options
+from karpenter_check.cli.metrics_options import MetricsOptions, metrics_options
 from karpenter_check.cli.option import complete_slugs, option
 from karpenter_check.cli.push_options import push_options
 from karpenter_check.cli.scan_types import OUTPUT, SELECTOR, SEVERITIES
@@ -48,6 +49,7 @@ from karpenter_check.cli.source_options import source_options
     help="Exit with 10 for findings from this severity on. Default: high; with --demo, none.",
 )
 @configuration_options
+@SHOW_SUPPRESSED
 @option("--strict", is_flag=True, help="Exit with 4 if something could not be seen or judged.")
 @option(
     "-o",
@@ -59,6 +61,7 @@ from karpenter_check.cli.source_options import source_options
     help="table (default), json, jsonl or prometheus, to a file if one is named. Repeatable.",
 )
 @push_options
+@metrics_options
 @option("--push-required", is_flag=True, help="Exit with 5 if nothing else is wrong and the push failed.")
 @option("--log-format", type=click.Choice(["text", "json"]), help="Log on stderr, every finding on a line of its own, too.")
 @option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True, help="Colour the table.")
@@ -82,5 +85,6 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     from karpenter_check.cli.push import PushOptions  # noqa: PLC0415  as below
     from karpenter_check.cli.run import Options, run  # noqa: PLC0415  --help must not wait for all that a scan needs
 
-    source, push = Source.taken_from(options), PushOptions.taken_from(options)
-    ctx.exit(run(Options(source=source, push=push, configuration=ConfigurationOptions.taken_from(options), **options), started))
+    source, push, metrics = Source.taken_from(options), PushOptions.taken_from(options), MetricsOptions.taken_from(options)
+    configuration = ConfigurationOptions.taken_from(options)
+    ctx.exit(run(Options(source=source, push=push, metrics=metrics, configuration=configuration, **options), started))

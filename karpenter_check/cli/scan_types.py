@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 SEVERITIES = ["critical", "high", "medium", "low", "info"]
 PROMETHEUS = "prometheus"
 FORMATS = ["table", "json", "jsonl", PROMETHEUS]
+DETAILS = ["object", "nodepool"]
 """As in karpenter_check.finding, karpenter_check.reports and karpenter_check.metrics, which help and completion do not wait for; a test holds them together."""
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
 _SHORTEST, _LONGEST = 0.001, 24 * 3600
 """Seconds; 0, which kubectl takes for endless, would let a scan hang, and a socket takes no number of any size."""
 
+_LAST_PORT = 65535
 _FIRST_YEAR, _LAST_YEAR = 1970, 2999
 """Karpenter's durations are up to 292 years long, and what is counted from a snapshot's time has to lie within the calendar."""
 
@@ -111,4 +113,24 @@ class _Selector(click.ParamType["LabelSelector"]):
             self.fail(str(error), param, ctx)
 
 
-OUTPUT, TIME, DURATION, VERSION, SELECTOR = _Output(), _Time(), _Duration(), _Version(), _Selector()
+class _Namespace(click.ParamType[str]):
+    name = "NAME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", str(value)):
+            self.fail(f"{value!r} is no name of a metric: letters, digits and underscores", param, ctx)
+        return str(value)
+
+
+class _Address(click.ParamType[tuple[str, int]]):
+    name = "[HOST]:PORT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        form = re.fullmatch(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<host>[^:\[\]]*)):(?P<port>[0-9]{1,5})", str(value))
+        if form is None or int(form["port"]) > _LAST_PORT:
+            self.fail(f"{value!r} is no address (try :8080, 127.0.0.1:8080 or [::1]:8080)", param, ctx)
+        return form["six"] or form["host"] or "", int(form["port"])
+
+
+OUTPUT, TIME, DURATION, VERSION, SELECTOR, NAMESPACE = _Output(), _Time(), _Duration(), _Version(), _Selector(), _Namespace()
+ADDRESS = _Address()

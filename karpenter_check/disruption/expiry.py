@@ -14,10 +14,11 @@ _RFC3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:
 _EARLY = timedelta(seconds=5)
 _LATE = timedelta(minutes=2)
 """How far a deletion may lie from the expiry: clocks differ a little, and the controller may be busy."""
-_INTERRUPTIONS = (
+INTERRUPTIONS = (
     "SpotInterrupted", "CapacityReservationInstanceInterrupted", "InstanceStopping", "InstanceTerminating",
     "InstanceUnhealthy", "TerminatingOnInterruption",
 )  # fmt: skip
+"""What providers say of an instance that is taken away (karpenter-provider-aws `pkg/controllers/interruption/events`, 1.13)."""
 
 
 def time_to_live(snapshot: Snapshot, nodeclaim: NodeClaim) -> timedelta | None:
@@ -48,7 +49,7 @@ def died_of_expiry(snapshot: Snapshot, nodeclaim: NodeClaim) -> bool:
         return False
     about = {nodeclaim.name, nodeclaim.status.node_name} - {""}
     return not any(
-        event.involved_object.name in about for reason in _INTERRUPTIONS for event in snapshot.events_by_reason.get(reason, ())
+        event.involved_object.name in about for reason in INTERRUPTIONS for event in snapshot.events_by_reason.get(reason, ())
     )
 
 

@@ -6,14 +6,17 @@ PUT replaces a group whole. POST replaces only the families it brings, and an em
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
+import ijson
 import msgspec
 from prometheus_client import delete_from_gateway, push_to_gateway, pushadd_to_gateway
 
 from karpenter_check.metrics.exposition import registry
-from karpenter_check.metrics.gauges import LABELS, Gauge
-from karpenter_check.metrics.transport import Credentials, GatewayError, Transport
+from karpenter_check.metrics.family import NAMESPACE, Family
+from karpenter_check.metrics.group import families_of_group
+from karpenter_check.metrics.transport import MOST_BYTES, Credentials, GatewayError, TooLong, Transport
+
+_NO_LIST = "no list of groups at /api/v1/metrics: is it a Pushgateway?"
 
 
 class Gateway:
@@ -26,6 +29,7 @@ class Gateway:
         job: str,
         grouping: Mapping[str, str],
         credentials: Credentials,
+        namespace: str = NAMESPACE,
         timeout: float = 10,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -33,6 +37,7 @@ class Gateway:
         self._url = url.rstrip("/")
         self._job = job
         self._grouping = dict(grouping)
+        self._namespace = namespace
         self._timeout = timeout
         self._transport = Transport(self._url, credentials, timeout=timeout, pause=pause)
 
@@ -46,28 +51,33 @@ class Gateway:
         """The labels of the group, as Prometheus writes them."""
         return "{" + ", ".join(f'{name}="{value}"' for name, value in {"job": self._job, **self._grouping}.items()) + "}"
 
-    def put(self, gauges: Sequence[Gauge]) -> None:
+    def put(self, families: Sequence[Family]) -> None:
         """Replace the whole group. Raises GatewayError."""
-        push_to_gateway(self._url, self._job, registry(gauges), self._grouping, self._timeout, self._handler)
+        push_to_gateway(self._url, self._job, registry(families, self._namespace), self._grouping, self._timeout, self._handler)
 
-    def post(self, gauges: Sequence[Gauge]) -> None:
+    def post(self, families: Sequence[Family]) -> None:
         """Replace only these families of the group. Raises GatewayError."""
-        pushadd_to_gateway(self._url, self._job, registry(gauges), self._grouping, self._timeout, self._handler)
+        pushadd_to_gateway(self._url, self._job, registry(families, self._namespace), self._grouping, self._timeout, self._handler)
 
     def delete(self) -> None:
         """Delete the group; it is no error if there is none. Raises GatewayError."""
         delete_from_gateway(self._url, self._job, self._grouping, self._timeout, self._handler)
 
-    def read(self) -> tuple[Gauge, ...]:
-        """Our gauges in the group as they were pushed last; none where there is no such group. Raises GatewayError."""
-        body = self._transport.request("GET", f"{self._url}/api/v1/metrics")
+    def read(self) -> tuple[Family, ...]:
+        """Our families in the group as they were pushed last; none where there is no such group. Raises GatewayError."""
         ours = {"job": self._job, **self._grouping}
-        try:
-            groups = msgspec.json.decode(body, type=_Groups).data
-            found = next((group for group in groups if group.get("labels") == ours), {})
-            return tuple(_gauge(name, msgspec.convert(found[name], _Family)) for name in LABELS if name in found)
-        except (msgspec.MsgspecError, ValueError) as error:
-            raise GatewayError(f"{self.shown} gives no list of groups at /api/v1/metrics: is it a Pushgateway?") from error
+        with self._transport.stream(f"{self._url}/api/v1/metrics") as answer:
+            try:
+                for group in ijson.items(answer, "data.item"):
+                    if group.get("labels") == ours:
+                        return tuple(families_of_group(group, self._namespace))
+            except TooLong as error:
+                raise GatewayError(f"{self.shown} lists more than {MOST_BYTES >> 20} MiB of metrics at /api/v1/metrics") from error
+            except (ijson.JSONError, msgspec.MsgspecError, ValueError, AttributeError) as error:
+                raise GatewayError(f"{self.shown} gives {_NO_LIST}") from error
+            if b'"data"' not in answer.start:
+                raise GatewayError(f"{self.shown} gives {_NO_LIST}")
+        return ()
 
     def _handler(
         self,
@@ -83,25 +93,3 @@ class Gateway:
             self._transport.request(method, url, data, dict(headers))
 
         return handle
-
-
-class _Groups(msgspec.Struct):
-    """`/api/v1/metrics`: each group's labels and families."""
-
-    data: list[dict[str, Any]]
-
-
-class _Sample(msgspec.Struct):
-    value: str
-    labels: dict[str, str] = {}
-
-
-class _Family(msgspec.Struct):
-    metrics: list[_Sample]
-    help: str = ""
-
-
-def _gauge(name: str, family: _Family) -> Gauge:
-    """A family as it was pushed, without the labels of its group. Raises ValueError for a value that is no number."""
-    samples = {tuple(sample.labels.get(label, "") for label in LABELS[name]): float(sample.value) for sample in family.metrics}
-    return Gauge(name, family.help, LABELS[name], samples)

@@ -2,11 +2,12 @@
 
 import ssl
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
@@ -14,6 +15,8 @@ from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_ope
 _PAUSES = (0.5, 2.0)
 """Seconds between the tries; there is one more try than pauses."""
 _MOST_BODY = 300
+MOST_BYTES = 256 << 20
+"""So much of a list of all groups is read; it is thrown away as it comes, but for one group."""
 
 
 class GatewayError(Exception):
@@ -54,6 +57,29 @@ class Credentials:
         return context
 
 
+class TooLong(Exception):
+    """There is more than anybody should read."""
+
+
+class Body:
+    """An answer's body, as ijson reads one."""
+
+    def __init__(self, answer: HTTPResponse) -> None:
+        self._answer = answer
+        self._left = MOST_BYTES
+        self.start = b""
+        """What was read first."""
+
+    def read(self, size: int = 1 << 16) -> bytes:
+        """Up to so many bytes; none at the end. Raises TooLong past `MOST_BYTES`."""
+        piece = self._answer.read(size)
+        self._left -= len(piece)
+        if self._left < 0:
+            raise TooLong
+        self.start = self.start or piece
+        return piece
+
+
 class _NoRedirect(HTTPRedirectHandler):
     """A redirected push would become a GET somewhere else: it is refused instead."""
 
@@ -73,16 +99,27 @@ class Transport:
         self._timeout = timeout
         self._pause = pause
 
-    def request(self, method: str, url: str, data: bytes | None = None, headers: Mapping[str, str] | None = None) -> bytes:
-        """The answer's body. Raises GatewayError for any other answer than a good one, after three tries where trying helps."""
+    def request(self, method: str, url: str, data: bytes | None = None, headers: Mapping[str, str] | None = None) -> None:
+        """Send what is to be done. Raises GatewayError for any other answer than a good one, after three tries where trying helps."""
+        self._answer(method, url, data, headers).close()
+
+    @contextmanager
+    def stream(self, url: str) -> Iterator["Body"]:
+        """The body of a good answer, to be read in pieces. Raises GatewayError as `request` does, and where the connection breaks."""
+        with self._answer("GET", url, None, None) as answer:
+            try:
+                yield Body(answer)
+            except (OSError, HTTPException) as error:
+                raise GatewayError(f"the Pushgateway at {self.shown} breaks off: {self._reason(error)}") from error
+
+    def _answer(self, method: str, url: str, data: bytes | None, headers: Mapping[str, str] | None) -> HTTPResponse:
+        """A good answer, whose body is not read yet. Raises GatewayError for any other."""
         for pause in (*_PAUSES, None):
             request = Request(url, data=data, headers=dict(headers or {}), method=method)  # noqa: S310  cli takes http and https alone
             if self._authorization:
                 request.add_unredirected_header("Authorization", self._authorization)
             try:
-                with self._opener.open(request, timeout=self._timeout) as answer:
-                    body: bytes = answer.read()
-                    return body
+                return cast("HTTPResponse", self._opener.open(request, timeout=self._timeout))
             except HTTPError as error:
                 with error:
                     if error.code < 500 or pause is None:

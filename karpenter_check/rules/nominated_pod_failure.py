@@ -37,6 +37,7 @@ from karpenter_check.scheduling.preemption import Preemptions, preemptions
 from karpenter_check.scheduling.purchases import Purchases, purchases
 from karpenter_check.snapshot import GRACE, Kind, NodeClaim, Snapshot
 from karpenter_check.snapshot.duration import spoken
+from karpenter_check.snapshot.event import preemption
 
 _IN_SHORT = {
     Reason.TARGET_GONE: "its target is gone",
@@ -62,6 +63,8 @@ class _Waiting:
     nominee: Nominee
     obstacle: Obstacle
     since: datetime
+    crossed: datetime
+    """When it had waited so long that it is told."""
     long: bool
     """Past the threshold itself, not only past the warning's."""
 
@@ -86,7 +89,7 @@ def nominated_pod_failure(
     for key, by_preemptor in pushed.items():
         if sum(len(preempted.events) for preempted in by_preemptor) >= minimum_preemptions:
             told.add(key)
-            yield _preempted(snapshot, by_preemptor, bought.get(key))
+            yield _preempted(snapshot, by_preemptor, bought.get(key), minimum_preemptions)
     waiting: dict[tuple[Ref, str, Reason], list[_Waiting]] = defaultdict(list)
     for nominee in nominees(snapshot).values():
         pod = nominee.pod
@@ -118,11 +121,12 @@ def _judge(
         fail_after = fail_after_for_devices
     since = max(nominee.since, why.since) if why.since else nominee.since
     waited = snapshot.taken_at - since
-    if waited < max(GRACE, warn_after_for_new_nodes if why.reason in _YOUNG_TARGET else warn_after):
+    patience = max(GRACE, warn_after_for_new_nodes if why.reason in _YOUNG_TARGET else warn_after)
+    if waited < patience:
         return None
     if why.reason is Reason.TARGET_GONE and not snapshot.whole(Kind.NODECLAIM):
         return None  # some NodeClaims could not be read, and this may be one of them
-    return _Waiting(nominee, why, nominee.since, long=waited >= fail_after)
+    return _Waiting(nominee, why, nominee.since, since + patience, long=waited >= fail_after)
 
 
 def _in_vain(snapshot: Snapshot, entry: Purchases, minimum: int) -> bool:
@@ -147,7 +151,7 @@ def _spending(entry: Purchases) -> str:
     return f"{bought} in {spoken(span)}" if span else bought
 
 
-def _preempted(snapshot: Snapshot, by_preemptor: Sequence[Preemptions], bought: Purchases | None) -> Finding:
+def _preempted(snapshot: Snapshot, by_preemptor: Sequence[Preemptions], bought: Purchases | None, minimum: int) -> Finding:
     worst, *others = sorted(by_preemptor, key=lambda found: (-len(found.events), str(found.by)))
     owner, nodepool = worst.owner, worst.nodepool
     events = sorted(
@@ -155,6 +159,7 @@ def _preempted(snapshot: Snapshot, by_preemptor: Sequence[Preemptions], bought: 
         key=lambda event: (event.last_seen or snapshot.taken_at, event.involved_object.name),
     )
     times = len(events)
+    enough = events[min(max(minimum, 1), times) - 1].last_seen
     rank = f" ({worst.priority_class_name})" if worst.priority_class_name else ""
     rank += f" and {len(others)} other workload{'s' * (len(others) != 1)}" if others else ""
     spent = f"{_spending(bought)}; " if bought else ""
@@ -176,7 +181,8 @@ def _preempted(snapshot: Snapshot, by_preemptor: Sequence[Preemptions], bought: 
         occurrences=tuple(
             Occurrence(
                 Ref("Pod", event.involved_object.name, "v1", event.involved_object.namespace),
-                event.involved_object.uid, "", Reason.PREEMPTED, event.last_seen,
+                event.involved_object.uid, "", Reason.PREEMPTED, event.last_seen, pushed.node if (pushed := preemption(event)) else "",
+                max((time for time in (event.last_seen, enough) if time), default=None),
             )
             for event in events
         ),
@@ -212,7 +218,15 @@ def _pending(snapshot: Snapshot, owner: Ref, nodepool: str, reason: Reason, pods
         impact=Impact(pods=len(pods)),
         evidence=tuple(proof),
         occurrences=tuple(
-            Occurrence(pod_ref(entry.nominee.pod), entry.nominee.pod.metadata.uid, entry.nominee.node, reason, entry.since)
+            Occurrence(
+                pod_ref(entry.nominee.pod),
+                entry.nominee.pod.metadata.uid,
+                entry.nominee.node,
+                reason,
+                entry.since,
+                entry.nominee.nodeclaim,
+                entry.crossed,
+            )
             for entry in pods
         ),
         since=worst.since,

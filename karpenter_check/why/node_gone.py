@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from karpenter_check.disruption.blocker import certainty
+from karpenter_check.disruption.expiry import INTERRUPTIONS
 from karpenter_check.finding import Ref, earliest
 from karpenter_check.scheduling.nomination import nominations
 from karpenter_check.snapshot import Kind, Snapshot
@@ -12,13 +13,9 @@ from karpenter_check.snapshot.duration import duration, spoken
 from karpenter_check.snapshot.event import Event, assignment, by_karpenter
 from karpenter_check.why.node_joined import Joined, joined
 
-_INTERRUPTIONS = (
-    "SpotInterrupted", "CapacityReservationInstanceInterrupted", "InstanceStopping", "InstanceTerminating", "InstanceUnhealthy",
-    "TerminatingOnInterruption",
-)  # fmt: skip
 _NEVER_HAD = ("InsufficientCapacityError", "NodeClassNotReady")
 _DEATH = (
-    "DisruptionTerminating", *_INTERRUPTIONS, *_NEVER_HAD, "FailedDraining",
+    "DisruptionTerminating", *INTERRUPTIONS, *_NEVER_HAD, "FailedDraining",
     "TerminationGracePeriodExpiring", "AwaitingVolumeDetachment", "Drained", "VolumesDetached", "Finalized", "RemovingNode",
 )  # fmt: skip
 _REPLACES = ("DisruptionLaunching", "DisruptionWaitingReadiness")
@@ -113,7 +110,7 @@ def _conclusion(
     for event in death:
         if event.reason == "DisruptionTerminating":
             return f"Karpenter disrupted it as {event.message.rpartition(': ')[2]}"
-        if event.reason in _INTERRUPTIONS:
+        if event.reason in INTERRUPTIONS:
             return f"it was interrupted: {event.message or event.reason}"
         if event.reason in _NEVER_HAD:
             return f"it was given up: {event.message or event.reason}"

@@ -85,7 +85,8 @@ def test_what_is_printed_is_what_is_pushed(pushgateway: Pushgateway, tmp_path: P
             series, _, value = line.rpartition(" ")
             name, _, labels = series.partition("{")
             kept = sorted(label.replace('"', "") for label in labels.removesuffix("}").split(",") if label and '=""' not in label)
-            printed[f"{name}{{{','.join(kept)}}}"] = float(value)
+            bounds = [f"le={float(label[3:])}" if label.startswith("le=") else label for label in kept]
+            printed[f"{name}{{{','.join(sorted(bounds))}}}"] = float(value)
 
     assert printed == pushed
 

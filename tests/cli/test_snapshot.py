@@ -21,7 +21,7 @@ from karpenter_check.cli import group
 from karpenter_check.cli.destination import destination
 from karpenter_check.cli.output import write_bytes
 from karpenter_check.collect import spool
-from karpenter_check.metrics.gauges import SCAN_DURATION
+from karpenter_check.metrics.catalogue import SCAN_DURATION
 from tests.cli.terminal import Terminal
 from tests.cli.test_scan import as_kubectl_prints
 from tests.collect.bad_day import BadDay
@@ -39,7 +39,7 @@ def run(*arguments: str, kubeconfig: Path | None = None, input: bytes | None = N
 def report(form: str, *arguments: str, kubeconfig: Path | None = None) -> tuple[int, str]:
     """The exit code and the report, without how long the scan took."""
     result = run("scan", "-o", form, "-v", *arguments, kubeconfig=kubeconfig)
-    return result.exit_code, re.sub(rf"(?m)^{SCAN_DURATION}\S* .*$", "", result.stdout)
+    return result.exit_code, re.sub(rf"(?m)^{SCAN_DURATION.full_name()}\S* .*$", "", result.stdout)
 
 
 @pytest.fixture

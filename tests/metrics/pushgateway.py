@@ -55,12 +55,26 @@ class Pushgateway:
     def group(self, **labels: str) -> Series:
         """The samples of one group, without its own labels and the gateway's own families."""
         (found,) = [group for group in self.groups() if group["labels"] == {"job": "karpenter-check", **labels}]
+        without = {*found["labels"], "instance"}
         return {
-            (name, tuple(sorted((key, value) for key, value in sample.get("labels", {}).items() if key not in found["labels"] and key != "instance"))): float(sample["value"])
+            (series, tuple(sorted((key, value) for key, value in labels.items() if key not in without))): value
             for name, family in found.items()
             if name.startswith("karpenter_check_")
             for sample in family["metrics"]
-        }  # fmt: skip
+            for series, labels, value in _series(name, sample)
+        }
+
+
+def _series(name: str, sample: dict[str, Any]) -> Iterator[tuple[str, dict[str, str], float]]:
+    """What Prometheus makes of a sample: of a histogram's, several series."""
+    labels = sample.get("labels", {})
+    if "value" in sample:
+        yield name, labels, float(sample["value"])
+        return
+    for bound, count in {**sample["buckets"], "+Inf": sample["count"]}.items():
+        yield f"{name}_bucket", {**labels, "le": str(float(bound))}, float(count)
+    yield f"{name}_sum", labels, float(sample["sum"])
+    yield f"{name}_count", labels, float(sample["count"])
 
 
 @contextmanager

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 import trustme
 
+from karpenter_check.metrics.catalogue import FINDINGS, LAST_RUN, LAST_SUCCESS
+from karpenter_check.metrics.family import Family
 from karpenter_check.metrics.gateway import Gateway
-from karpenter_check.metrics.gauges import FINDINGS, LABELS, LAST_RUN, LAST_SUCCESS, Gauge, report_gauges, status_gauges
+from karpenter_check.metrics.run_families import findings_families, status_families
 from karpenter_check.metrics.transport import Credentials, GatewayError
 from karpenter_check.rules import every_rule
 from karpenter_check.scan import scan
@@ -37,15 +39,18 @@ def a_target(
     )
 
 
-def findings(value: float, rule: str = "r") -> Gauge:
-    return Gauge(FINDINGS, "Findings.", LABELS[FINDINGS], {(rule, "high", "pool"): value})
+def findings(value: float, rule: str = "r") -> Family:
+    return Family(FINDINGS, {(rule, "high", "pool"): value})
 
 
-def series(gauges: Sequence[Gauge]) -> Series:
+def series(families: Sequence[Family]) -> Series:
     return {
-        (gauge.name, tuple(sorted((name, value) for name, value in zip(gauge.labels, labels, strict=True) if value))): number
-        for gauge in gauges
-        for labels, number in gauge.samples.items()
+        (
+            family.metric.full_name(),
+            tuple(sorted((name, value) for name, value in zip(family.metric.labels, labels, strict=True) if value)),
+        ): number
+        for family in families
+        for labels, number in family.samples.items()
     }
 
 
@@ -54,18 +59,18 @@ def without_empty(found: Series) -> Series:
 
 
 def test_the_group_read_back_is_what_was_meant(pushgateway: Pushgateway) -> None:
-    gauges = report_gauges(scan(a_healthy_cluster(), every_rule()), version="1.2.3", took=0.5)
-    a_target(pushgateway.url).put(gauges)
+    families = findings_families(scan(a_healthy_cluster(), every_rule()), version="1.2.3", took=0.5)
+    a_target(pushgateway.url).put(families)
 
-    assert without_empty(pushgateway.group(cluster="prod")) == series(gauges)
-    assert {gauge.name: gauge.samples for gauge in a_target(pushgateway.url).read()} == {
-        gauge.name: gauge.samples for gauge in gauges
+    assert without_empty(pushgateway.group(cluster="prod")) == series(families)
+    assert {family.name: family.samples for family in a_target(pushgateway.url).read()} == {
+        family.name: family.samples for family in families
     }
 
 
 def test_put_replaces_the_whole_group(pushgateway: Pushgateway) -> None:
     target = a_target(pushgateway.url)
-    target.put([findings(1, "old"), Gauge(LAST_SUCCESS, "", (), {(): 5})])
+    target.put([findings(1, "old"), Family(LAST_SUCCESS, {(): 5})])
     target.put([findings(2, "new")])
 
     assert pushgateway.group(cluster="prod") == series([findings(2, "new")])
@@ -73,12 +78,12 @@ def test_put_replaces_the_whole_group(pushgateway: Pushgateway) -> None:
 
 def test_post_leaves_the_findings_of_the_last_scan(pushgateway: Pushgateway) -> None:
     target = a_target(pushgateway.url)
-    target.put([findings(1), Gauge(LAST_RUN, "", (), {(): 1})])
-    target.post(status_gauges(None, version="1", at=NOON))
+    target.put([findings(1), Family(LAST_RUN, {(): 1})])
+    target.post(status_families(None, version="1", at=NOON))
 
     found = pushgateway.group(cluster="prod")
-    assert found[FINDINGS, (("nodepool", "pool"), ("rule", "r"), ("severity", "high"))] == 1
-    assert found[LAST_RUN, ()] == NOON.timestamp()
+    assert found[FINDINGS.full_name(), (("nodepool", "pool"), ("rule", "r"), ("severity", "high"))] == 1
+    assert found[LAST_RUN.full_name(), ()] == NOON.timestamp()
 
 
 def test_two_clusters_do_not_touch_each_other(pushgateway: Pushgateway) -> None:
@@ -107,7 +112,7 @@ def test_further_labels_make_another_group(pushgateway: Pushgateway) -> None:
     a_target(pushgateway.url, team="core").put([findings(2)])
 
     assert pushgateway.group(cluster="prod", team="core") == series([findings(2)])
-    assert [gauge.samples for gauge in a_target(pushgateway.url).read()] == [findings(1).samples]
+    assert [family.samples for family in a_target(pushgateway.url).read()] == [findings(1).samples]
 
 
 @pytest.mark.parametrize("cluster", ["arn:aws:eks:eu-west-1:1:cluster/prod", "with space", "ümlaut", "a/b//c"])

@@ -6,35 +6,32 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from karpenter_check.finding import Severity
-from karpenter_check.metrics.exposition import exposition
-from karpenter_check.metrics.gauges import (
+from karpenter_check.metrics.catalogue import (
+    BUILD_INFO,
     COLLECTOR_SUCCESS,
     FINDINGS,
-    LABELS,
     LAST_RUN,
     LAST_SUCCESS,
     OBJECTS,
     RULE_EVALUATED,
-    Gauge,
-    Labels,
-    carried_over,
-    evaluated_rules,
-    report_gauges,
-    status_gauges,
 )
+from karpenter_check.metrics.exposition import exposition
+from karpenter_check.metrics.family import Family, Metric
+from karpenter_check.metrics.run_families import carried_over, evaluated_rules, findings_families, status_families
 from karpenter_check.rules import every_rule
 from karpenter_check.scan import Report, scan
 from karpenter_check.snapshot import Coverage, Kind, Snapshot, Status, Version
+from karpenter_check.snapshot.last_run import Labels
 from tests.build import NOON, a_healthy_cluster
 from tests.metrics.pushgateway import installed
 
 WITHOUT_EVENTS = {rule.slug for rule in every_rule() if Kind.EVENT in rule.needs}
 
 
-def samples(report: Report, name: str) -> dict[Labels, float]:
-    """A gauge's samples; none where there is no such gauge."""
-    gauges = {gauge.name: gauge for gauge in report_gauges(report, version="1.2.3", took=0.5)}
-    return dict(gauges[name].samples) if name in gauges else {}
+def samples(report: Report, metric: Metric) -> dict[Labels, float]:
+    """A family's samples; none where there is no such family."""
+    families = {family.metric: family for family in findings_families(report, version="1.2.3", took=0.5)}
+    return dict(families[metric].samples) if metric in families else {}
 
 
 def judged(snapshot: Snapshot) -> Report:
@@ -91,23 +88,22 @@ def test_what_no_snapshot_could_prove_is_no_failure() -> None:
 
 
 def test_a_failed_run_tells_its_status_alone() -> None:
-    assert {gauge.name: dict(gauge.samples) for gauge in status_gauges(None, version="1.2.3", at=NOON)} == {
+    assert {family.metric: dict(family.samples) for family in status_families(None, version="1.2.3", at=NOON)} == {
         COLLECTOR_SUCCESS: {(str(kind),): 0.0 for kind in Kind},
         LAST_RUN: {(): NOON.timestamp()},
-        "karpenter_check_build_info": {("1.2.3",): 1.0},
+        BUILD_INFO: {("1.2.3",): 1.0},
     }
 
 
 def test_an_incomplete_scan_keeps_what_only_the_last_push_knows() -> None:
     before = (
-        Gauge(
-            FINDINGS, "", LABELS[FINDINGS], {("nominated-pod-failure", "high", "idle"): 3.0, ("node-ttl-death", "high", "old"): 7.0}
-        ),
-        Gauge(LAST_SUCCESS, "", (), {(): 5.0}),
+        Family(FINDINGS, {("nominated-pod-failure", "high", "idle"): 3.0, ("node-ttl-death", "high", "old"): 7.0}),
+        Family(LAST_SUCCESS, {(): 5.0}),
     )
     report = judged(a_cluster_without_events())
     carried = {
-        gauge.name: gauge for gauge in carried_over(report_gauges(report, version="1", took=0), before, evaluated_rules(report))
+        family.metric: family
+        for family in carried_over(findings_families(report, version="1", took=0), before, evaluated_rules(report))
     }
 
     assert {labels: value for labels, value in carried[FINDINGS].samples.items() if value} == {
@@ -118,19 +114,19 @@ def test_an_incomplete_scan_keeps_what_only_the_last_push_knows() -> None:
 
 def test_a_first_incomplete_scan_has_nothing_to_keep() -> None:
     report = judged(a_cluster_without_events())
-    gauges = report_gauges(report, version="1", took=0)
+    families = findings_families(report, version="1", took=0)
 
-    assert carried_over(gauges, (), evaluated_rules(report)) == gauges
+    assert carried_over(families, (), evaluated_rules(report)) == families
 
 
 def test_promtool_finds_nothing_to_mend(recorded: Callable[[str], Report]) -> None:
-    text = exposition(report_gauges(recorded("faults"), version="1.2.3", took=0.5))
+    text = exposition(findings_families(recorded("faults"), version="1.2.3", took=0.5))
     checked = subprocess.run([installed("promtool"), "check", "metrics"], input=text, capture_output=True, text=True, check=False)
 
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
 
 
 def test_hostile_labels_are_escaped() -> None:
-    gauge = Gauge(FINDINGS, "help", LABELS[FINDINGS], {("r", "high", 'a"b\\c\nd'): 1.0})
+    family = Family(FINDINGS, {("r", "high", 'a"b\\c\nd'): 1.0})
 
-    assert exposition([gauge]).splitlines()[-1] == r'karpenter_check_findings{nodepool="a\"b\\c\nd",rule="r",severity="high"} 1.0'
+    assert exposition([family]).splitlines()[-1] == r'karpenter_check_findings{nodepool="a\"b\\c\nd",rule="r",severity="high"} 1.0'
