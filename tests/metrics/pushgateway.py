@@ -79,13 +79,14 @@ def _series(name: str, sample: dict[str, Any]) -> Iterator[tuple[str, dict[str, 
 
 @contextmanager
 def a_pushgateway(
-    folder: Path, *arguments: str, tls: SSLContext | None = None, authorization: str = "", prefix: str = ""
+    folder: Path, *arguments: str, tls: SSLContext | None = None, authorization: str = "", prefix: str = "", port: int = 0
 ) -> Iterator[Pushgateway]:
-    """A gateway with these arguments, until the block ends."""
+    """A gateway with these arguments, until the block ends; on a free port, if none is named."""
     program = installed("prometheus-pushgateway")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    if not port:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
     log = (folder / "pushgateway.log").open("wb")
     process = subprocess.Popen(
         [program, f"--web.listen-address=127.0.0.1:{port}", "--persistence.file=", *arguments], stdout=log, stderr=log

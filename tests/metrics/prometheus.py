@@ -1,0 +1,80 @@
+"""A real Prometheus on a free port of the loopback, which scrapes what it is told to."""
+
+import socket
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+from typing import TypeAlias
+from urllib.error import URLError
+from urllib.parse import urlencode, urlsplit
+from urllib.request import urlopen
+
+import msgspec
+
+from tests.metrics.pushgateway import installed
+
+INTERVAL = 0.25
+"""Seconds between scrapes."""
+Vector: TypeAlias = dict[tuple[tuple[str, str], ...], float]
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """A Prometheus that runs."""
+
+    url: str
+
+    def query(self, expression: str) -> Vector:
+        """The instant vector, by labels without the name of the metric, the job and the scraped instance."""
+        with urlopen(f"{self.url}/api/v1/query?{urlencode({'query': expression})}", timeout=5) as answer:
+            found = msgspec.json.decode(answer.read())["data"]["result"]
+        return {
+            tuple(
+                sorted((name, value) for name, value in entry["metric"].items() if name not in {"__name__", "job", "instance"})
+            ): float(entry["value"][1])
+            for entry in found
+        }
+
+    def has_seen(self, expression: str, *, times: int = 3) -> None:
+        """Wait until the expression has held in so many scrapes that a rate can see it."""
+        deadline = monotonic() + 30
+        seen = 0
+        while seen < times:
+            seen = seen + 1 if self.query(expression) else 0
+            assert monotonic() < deadline, f"Prometheus does not see {expression}"
+            sleep(INTERVAL)
+
+
+@contextmanager
+def a_prometheus(folder: Path, targets: Mapping[str, str]) -> Iterator[Prometheus]:
+    """A Prometheus that scrapes these addresses by job, with `honor_labels`, until the block ends."""
+    program = installed("prometheus")
+    jobs = [
+        {"job_name": job, "honor_labels": True, "static_configs": [{"targets": [urlsplit(url).netloc]}]}
+        for job, url in targets.items()
+    ]
+    config = folder / "prometheus.yml"
+    config.write_bytes(msgspec.json.encode({"global": {"scrape_interval": f"{int(INTERVAL * 1000)}ms"}, "scrape_configs": jobs}))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    arguments = (f"--config.file={config}", f"--storage.tsdb.path={folder}/tsdb", f"--web.listen-address={urlsplit(url).netloc}")
+    with (folder / "prometheus.log").open("wb") as log:
+        process = subprocess.Popen([program, *arguments], stdout=log, stderr=log)
+        try:
+            deadline = monotonic() + 60
+            while True:
+                try:
+                    with urlopen(f"{url}/-/ready", timeout=5):
+                        break
+                except (URLError, ConnectionError):
+                    assert process.poll() is None, (folder / "prometheus.log").read_text()
+                    assert monotonic() < deadline, "Prometheus does not come up"
+                    sleep(0.05)
+            yield Prometheus(url)
+        finally:
+            process.terminate()
+            process.wait()
