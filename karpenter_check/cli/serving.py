@@ -100,11 +100,11 @@ class _Scans:
         return monotonic() - self._ended <= allowed
 
     def scan(self) -> None:
-        """Make one scan. One that fails leaves what the last one found. Raises Refused for what no later scan can mend."""
+        """Make one scan. One that fails leaves what the last one found. Raises Refused for a first one that was called wrongly."""
         try:
             self._scan()
         except Refused as refusal:
-            if refusal.code not in {Exit.CANNOT_SCAN, Exit.NO_KARPENTER}:
+            if not self.families and refusal.code not in {Exit.CANNOT_SCAN, Exit.NO_KARPENTER}:
                 raise
             self._said.warning(f"no scan: {refusal.format_message()}")
             if self.families:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _PATIENCE = 10
 """Seconds after which a client that says nothing is left."""
-_TEXT = [("Content-Type", "text/plain; charset=utf-8")]
+_TEXT = ("Content-Type", "text/plain; charset=utf-8")
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -94,5 +94,5 @@ class Endpoint:
 
 
 def _said(status: str, text: str, start: "StartResponse") -> Iterable[bytes]:
-    start(status, _TEXT)
+    start(status, [_TEXT])  # a list of its own: wsgiref adds to it
     return [text.encode()]
