@@ -61,9 +61,9 @@ def _from_file(state: Path, cluster: str, said: Said) -> LastRun | None:
     try:
         data = state.read_bytes()
         last = decoded(gzip.decompress(data) if state.suffix.lower() == ".gz" else data)
-        if last.cluster == cluster:
-            return last
-        why = f"it is of {f'cluster {last.cluster}' if last.cluster else 'a cluster without a name'}"
+        if last.cluster == cluster or not (last.cluster and cluster):
+            return last  # in a cluster its name may be missing once, when Karpenter's Deployment was not read
+        why = f"it is of cluster {last.cluster}"
     except FileNotFoundError:
         return None
     except (OSError, EOFError) as error:

@@ -109,7 +109,7 @@ def _memory(report: Report, last: LastRun | None) -> LastRun:
     pruned = last.pruned if last and last.pruned and at - last.pruned <= KEPT_FOR else at
     return LastRun(
         taken_at=latest(last.taken_at if last else None, at),
-        cluster=snapshot.cluster,
+        cluster=snapshot.cluster or (last.cluster if last else ""),
         evaluated={**before, **{slug: latest(before.get(slug), at) for slug in sorted(evaluated)}},
         nodes=nodes,
         counters={name: entries for name, entries in series.items() if name in BY_NAME},
