@@ -9,7 +9,18 @@ from pathlib import Path
 from textwrap import dedent
 
 ROOT = Path(__file__).parents[2]
-NEEDED = ("karpenter_check", "tests", "docs", "README.md", "LICENSE", "setup.cfg", "tox.ini", "cronjob.yaml", "Dockerfile")
+NEEDED = (
+    "karpenter_check",
+    "tests",
+    "docs",
+    "README.md",
+    "LICENSE",
+    "setup.cfg",
+    "tox.ini",
+    "cronjob.yaml",
+    "deployment.yaml",
+    "Dockerfile",
+)
 
 
 def blocks() -> list[str]:
