@@ -13,10 +13,9 @@ PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="u
 
 def the_alerts() -> str:
     """The page's block of alerting rules."""
-    (block,) = (
-        found for found in re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL) if found.startswith("groups:")
-    )
-    return block
+    blocks: list[str] = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    (alerts,) = (block for block in blocks if block.startswith("groups:"))
+    return alerts
 
 
 def test_every_metric_is_listed_with_its_labels() -> None:
