@@ -17,6 +17,8 @@ from karpenter_check.rules import every_rule
 from karpenter_check.scan import scan
 from karpenter_check.snapshot import Snapshot
 from karpenter_check.snapshot.last_run import Labels, LastRun, decoded, encoded
+from karpenter_check.snapshot.metadata import Condition
+from tests.build import NOON, a_cluster, a_deployment, a_node, a_nodeclaim, a_nodepool, a_pod, ago
 
 Keeps: TypeAlias = Callable[[Remembered], LastRun | None]
 
@@ -67,13 +69,13 @@ class History:
         self._rules = list(rules or every_rule())
         self._last: LastRun | None = None
         self.run = Run(version="1.2.3", took=0.5)
-        self._families: tuple[Family, ...] = ()
+        self.latest = Remembered((), LastRun(taken_at=NOON))
 
     def scan(self, snapshot: Snapshot, at: datetime | None = None) -> None:
         """One scan, at the snapshot's time or another."""
         report = scan(replace(snapshot, taken_at=at or snapshot.taken_at), self._rules)
-        now = remembered(report, self._last, replace(self.run, before=self._families))
-        self._last, self._families = self._keeps(now), now.families
+        self.latest = remembered(report, self._last, replace(self.run, before=self.families))
+        self._last = self._keeps(self.latest)
 
     def forget(self) -> None:
         """Lose what is remembered."""
@@ -82,7 +84,7 @@ class History:
     @property
     def families(self) -> tuple[Family, ...]:
         """Those of the latest scan."""
-        return self._families
+        return self.latest.families
 
     def of(self, metric: Metric) -> dict[Labels, float]:
         """The samples of a metric that are not 0."""
@@ -90,4 +92,14 @@ class History:
 
     def every(self, metric: Metric) -> dict[Labels, float]:
         """All samples of a metric."""
-        return {labels: value for family in self._families if family.metric == metric for labels, value in family.samples.items()}
+        return {labels: value for family in self.families if family.metric == metric for labels, value in family.samples.items()}
+
+
+def kept_for_hours() -> Snapshot:
+    """A node that drifted 3 hours before noon and that a pod's annotation keeps."""
+    drifted = Condition("Drifted", "True", "NodePoolDrifted", last_transition_time=ago("3h"))
+    claim = a_nodeclaim("c1", age="10h", conditions=[drifted], termination_grace_period="")
+    web = a_deployment("web")
+    return a_cluster(
+        a_nodepool(), a_node("n1", age="10h"), claim, web, a_pod("web-1", on="n1", of=web, age="4h", do_not_disrupt="true")
+    )

@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 import trustme
 
-from karpenter_check.metrics.catalogue import FINDINGS, LAST_RUN, LAST_SUCCESS
+from karpenter_check.metrics.catalogue import FINDINGS, LAST_RUN, LAST_SUCCESS, METRICS
 from karpenter_check.metrics.family import Family
 from karpenter_check.metrics.gateway import Gateway
+from karpenter_check.metrics.recall import recalled
 from karpenter_check.metrics.run_families import findings_families, status_families
 from karpenter_check.metrics.transport import Credentials, GatewayError
 from karpenter_check.rules import every_rule
 from karpenter_check.scan import scan
-from tests.build import NOON, a_healthy_cluster
+from tests.build import NOON, a_cluster, a_healthy_cluster, a_nodepool, ago
+from tests.metrics.history import History, in_the_gateway, kept_for_hours
 from tests.metrics.pushgateway import SECRET, OddGateway, Pushgateway, Series, a_pushgateway, a_secured_gateway, trusting
 
 
@@ -66,6 +68,32 @@ def test_the_group_read_back_is_what_was_meant(pushgateway: Pushgateway) -> None
     assert {family.name: family.samples for family in a_target(pushgateway.url).read()} == {
         family.name: family.samples for family in families
     }
+
+
+def test_counters_and_histograms_are_read_back_as_they_were(pushgateway: Pushgateway) -> None:
+    history = History()
+    history.scan(kept_for_hours())
+    history.scan(a_cluster(a_nodepool()), ago("-30m"))
+    a_target(pushgateway.url).put(history.families)
+
+    assert a_target(pushgateway.url).read() == tuple(sorted(history.families, key=lambda family: METRICS.index(family.metric)))
+    assert recalled(a_target(pushgateway.url).read(), "") == in_the_gateway(history.latest)
+
+
+def test_a_namespace_of_its_own_is_another_name(pushgateway: Pushgateway) -> None:
+    target = Gateway(
+        pushgateway.url,
+        job="karpenter-check",
+        grouping={"cluster": "prod"},
+        credentials=Credentials(),
+        namespace="karpenter_helper",
+    )
+    target.put([findings(1)])
+    (group,) = pushgateway.groups()
+
+    assert [name for name in group if "findings" in name] == ["karpenter_helper_findings"]
+    assert target.read() == (findings(1),)
+    assert a_target(pushgateway.url).read() == ()
 
 
 def test_put_replaces_the_whole_group(pushgateway: Pushgateway) -> None:
@@ -218,9 +246,48 @@ def test_a_slow_gateway_is_given_up() -> None:
         assert said(url, timeout=0.1) == "cannot be reached: nothing came within 0.1 s; check the network, or raise --push-timeout"
 
 
-def test_something_else_than_a_gateway_cannot_be_read_back() -> None:
-    with OddGateway(200, b"<html>") as gateway, pytest.raises(GatewayError, match="gives no list of groups at /api/v1/metrics"):
+OURS = b'{"status":"success","data":[{"labels":{"job":"karpenter-check","cluster":"prod"},%s}]}'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>",
+        b"{}",
+        b"[]",
+        b"",
+        b'{"status":"success","data":[',
+        b'{"status":"success","data":["group"]}',
+        OURS % b'"karpenter_check_findings":{"metrics":[{"value":"many"}]}',
+        OURS % b'"karpenter_check_findings":[]',
+        OURS % b'"karpenter_check_node_reaping_delay_seconds":{"metrics":[{"buckets":{"60":"x"},"count":"1","sum":"1"}]}',
+    ],
+)
+def test_something_else_than_a_gateway_cannot_be_read_back(body: bytes) -> None:
+    with OddGateway(200, body) as gateway, pytest.raises(GatewayError, match="gives no list of groups at /api/v1/metrics"):
         a_target(gateway.url).read()
+
+
+def test_a_list_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("karpenter_check.metrics.transport.MOST_BYTES", 100_000)
+    endless = b'{"status":"success","data":[' + b'{"labels":{"job":"other"}},' * 10_000
+    with OddGateway(200, endless) as gateway, pytest.raises(GatewayError, match="lists more than 256 MiB of metrics"):
+        a_target(gateway.url).read()
+
+
+def test_an_answer_that_stops_half_way_is_given_up() -> None:
+    def begin(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        connection.recv(1 << 16)
+        connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"status":"success","data":[')
+        stopped.append(connection)
+
+    stopped: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=begin, args=(server,)).start()
+        with pytest.raises(GatewayError, match=r"breaks off: nothing came within 0\.2 s"):
+            a_target(f"http://127.0.0.1:{server.getsockname()[1]}", timeout=0.2).read()
+    stopped[0].close()
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ from tests.build import (
     an_event,
     nominated,
 )
-from tests.metrics.history import History, Keeps, in_a_file, in_the_gateway, nowhere
+from tests.metrics.history import History, Keeps, in_a_file, in_the_gateway, kept_for_hours, nowhere
 
 BOTH = pytest.mark.parametrize("keeps", [in_a_file, in_the_gateway])
 AGENT = a_daemonset("agent", tolerations=[], selector={"heavy": "yes"})
@@ -264,16 +264,6 @@ def test_nodes_that_were_bought_for_pods_count_by_the_event_that_made_them(keeps
 
     assert history.of(POOL_NODES_FOR_PODS) == {("default",): 1}
     assert history.of(NODES_FOR_PODS) == {("n1", "web-1", "shop", "default"): 1}
-
-
-def kept_for_hours() -> Snapshot:
-    """A node that drifted 3 hours before noon and that a pod's annotation keeps."""
-    drifted = Condition("Drifted", "True", "NodePoolDrifted", last_transition_time=ago("3h"))
-    claim = a_nodeclaim("c1", age="10h", conditions=[drifted], termination_grace_period="")
-    web = a_deployment("web")
-    return a_cluster(
-        a_nodepool(), a_node("n1", age="10h"), claim, web, a_pod("web-1", on="n1", of=web, age="4h", do_not_disrupt="true")
-    )
 
 
 @BOTH
