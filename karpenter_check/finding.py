@@ -127,7 +127,9 @@ class Occurrence(_Value, frozen=True):
     target: str = ""
     """Where it should be, if that is no node yet."""
     crossed: datetime | None = None
-    """When it became a finding, where that is later than its beginning: `since` and the rule's threshold."""
+    """When it became a finding, as far as that can be told: its beginning and the rule's threshold."""
+    began: datetime | None = None
+    """The same by times that never move, so that it is never later than it was; too early at worst."""
 
 
 class Blame(msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
 """What earlier runs knew: from the state file, else from what the Pushgateway holds."""
 
 import gzip
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -38,7 +39,7 @@ def recall(state: Path | None, gateway: Gateway | None, cluster: str, said: Said
     pushed = _pushed(gateway, said) if gateway and (read_back or last is None) else None
     if last is not None:
         return Memory(last, STATE, pushed)
-    if state is None and pushed is not None:
+    if pushed is not None:
         try:
             last = recalled(pushed, cluster)
         except ValueError as error:
@@ -57,7 +58,10 @@ def keep(state: Path, memory: LastRun, said: Said) -> None:
 
 
 def _from_file(state: Path, cluster: str, said: Said) -> LastRun | None:
-    """The file's memory; None where there is no file, or where it is refused: then it is put aside, for somebody may want it."""
+    """The file's memory; None where there is no file, or where it is refused: then it is put aside, for somebody may want it.
+
+    Raises click.FileError for what is no file, such as a device.
+    """
     try:
         data = state.read_bytes()
         last = decoded(gzip.decompress(data) if state.suffix.lower() == ".gz" else data)
@@ -66,10 +70,12 @@ def _from_file(state: Path, cluster: str, said: Said) -> LastRun | None:
         why = f"it is of cluster {last.cluster}"
     except FileNotFoundError:
         return None
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         why = getattr(error, "strerror", None) or str(error)
     except NotUnderstood as error:
         why = str(error)
+    if not state.is_file():
+        raise click.FileError(str(state), why)
     aside = state.with_name(f"{state.name}.refused")
     try:
         state.replace(aside)

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 import click
 
 from karpenter_check import __version__
+from karpenter_check.cli.memory import Memory
 from karpenter_check.cli.said import Said
-from karpenter_check.metrics.catalogue import METRICS
+from karpenter_check.metrics.catalogue import METRICS, REMEMBERED
 from karpenter_check.metrics.family import NAMESPACE, Family
 from karpenter_check.metrics.gateway import Gateway
 from karpenter_check.metrics.run_families import status_families
@@ -104,22 +105,26 @@ class PushOptions:
 
 
 def push_report(
-    gateway: Gateway, report: Report, families: Sequence[Family], said: Said, *, known_before: bool
+    gateway: Gateway, report: Report, families: Sequence[Family], said: Said, memory: Memory
 ) -> tuple[Sequence[Family], bool]:
     """Push what a scan found; return what was pushed, or would have been, and whether the gateway took it.
 
     It replaces the group. Of an incomplete scan the families have what only the push before knows; where that could not be read back,
-    only the run's status is pushed, so that nothing old is lost.
+    only the run's status is pushed. Where it could not be read and nothing else remembers, counters stay in the gateway as they are.
     """
     try:
-        if not report.lacks_input or known_before:
-            gateway.put(families)
-            if report.lacks_input:
-                said.note("the scan was incomplete: findings of rules that were not evaluated stay in the Pushgateway as they were")
-        else:
+        if memory.pushed is None and report.lacks_input:
             said.warning("the scan was incomplete, so only the run's status is pushed")
             families = status_families(report.snapshot, version=__version__, at=report.snapshot.taken_at)
             gateway.post(families)
+        elif memory.pushed is None and memory.last is None:
+            said.warning("so counters are left in the Pushgateway as they are, for the next run to go on from")
+            families = tuple(family for family in families if family.metric not in REMEMBERED)
+            gateway.post(families)
+        else:
+            gateway.put(families)
+            if report.lacks_input:
+                said.note("the scan was incomplete: findings of rules that were not evaluated stay in the Pushgateway as they were")
     except GatewayError as error:
         said.warning(f"metrics were not pushed: {error}")
         return families, False

@@ -124,11 +124,11 @@ def _metrics(
     this_run = wanted.run(took=perf_counter() - started, source=memory.source, before=memory.pushed or ())
     families: Sequence[Family]
     families, remembers = remembered(report, memory.last, this_run)
+    if wanted.state:
+        keep(wanted.state, remembers, said)  # before the push: what is pushed twice is only late, what is forgotten counts twice
     if gateway:
         with doing("pushing metrics"):
-            families, pushed = push_report(gateway, report, families, said, known_before=memory.pushed is not None)
-    if wanted.state:
-        keep(wanted.state, remembers, said)
+            families, pushed = push_report(gateway, report, families, said, memory)
     return families, pushed
 
 

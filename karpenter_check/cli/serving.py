@@ -4,8 +4,7 @@ import gc
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from threading import Event
-from time import monotonic
+from time import monotonic, sleep
 
 import click
 
@@ -76,7 +75,7 @@ def serve(options: Options) -> None:
             if scans.families:
                 endpoint.show(scans.families)
             with doing("waiting for the next scan"):
-                Event().wait(max(0.0, started + options.interval - monotonic()))
+                sleep(max(0.0, started + options.interval - monotonic()))
     finally:
         endpoint.close()
 
@@ -124,6 +123,9 @@ class _Scans:
             report = judged(snapshot, self._rules, self._configuration, self._options.configuration)
         self._said.findings(report)
         last, source = self._memory, PROCESS
+        if last and last.cluster and snapshot.cluster and last.cluster != snapshot.cluster:
+            self._said.warning(f"this is cluster {snapshot.cluster}, and it was {last.cluster} before: counting begins anew")
+            last, self.families = None, ()
         if last is None:
             last, source, _ = recall(wanted.state, None, snapshot.cluster, self._said, read_back=False)
         took = monotonic() - started

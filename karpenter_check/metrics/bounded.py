@@ -14,6 +14,7 @@ from karpenter_check.metrics.catalogue import (
     SERIES_DROPPED,
 )
 from karpenter_check.metrics.family import Family, Metric
+from karpenter_check.snapshot.last_run import Labels
 
 
 class Detail(StrEnum):
@@ -32,22 +33,22 @@ _LAST = (NODE_OVERDUE_SINCE, NODE_EXPIRY)
 
 
 def bounded(families: Sequence[Family], *, detail: Detail = Detail.OBJECT, max_series: int = MAX_SERIES) -> tuple[Family, ...]:
-    """The families with at most so many series, and one that says how many were left out.
+    """The families with at most so many series, and one that says how many were left out of each.
 
     Histograms of nodes go first, then zeros that say that a NodePool has no node which is kept for a reason, then series of objects from the
     largest family on. What else is of NodePools and rules stays, whatever its number, for rates and alerts stand on it.
     """
     kept = [family for family in families if detail is Detail.OBJECT or family.metric not in OF_OBJECTS]
-    excess = sum(family.series for family in kept) + 1 - max_series
-    dropped = 0
+    dropped: dict[Labels, float] = {(family.name,): 0.0 for family in kept if _may_go(family.metric)}
+    excess = sum(family.series for family in kept) + len(dropped) - max_series
     for place, family in sorted(enumerate(kept), key=lambda entry: _order(entry[1])):
         if excess <= 0 or not _may_go(family.metric):
             break
         smaller = _without_zeros(family) if family.metric in _ZEROS else _less(family, excess)
-        dropped += family.series - smaller.series
+        dropped[(family.name,)] += family.series - smaller.series
         excess -= family.series - smaller.series
         kept[place] = smaller
-    return (*(family for family in kept if family.series), Family(SERIES_DROPPED, {(): float(dropped)}))
+    return (*(family for family in kept if family.series), Family(SERIES_DROPPED, dropped))
 
 
 def _may_go(metric: Metric) -> bool:

@@ -62,7 +62,9 @@ MEMORY_INFO = _gauge(
     "source",
     "detail",
 )
-SERIES_DROPPED = _gauge("series_dropped", "Series that were left out because there are more than --max-series.")
+SERIES_DROPPED = _gauge(
+    "series_dropped", "Series of a metric that were left out because there are more than --max-series in all.", "metric"
+)
 SERIES_PRUNED = _gauge("series_pruned_timestamp_seconds", "When series of what is long gone were last looked through.")
 
 NODES_EXPIRING = _gauge(
@@ -171,3 +173,7 @@ OF_NODEPOOLS: Mapping[Metric, tuple[str, ...]] = {
     POOL_MISMATCHES: (), POOL_DEATHS: DEATH_REASONS, POOL_FAILURES: FAILURE_REASONS, POOL_NODES_FOR_PODS: (),
 }  # fmt: skip
 """Counters that start at 0 for every NodePool, and at each of these reasons."""
+REMEMBERED = frozenset(
+    {*COUNTERS, *HISTOGRAMS, RULE_LAST_EVALUATED, SERIES_PRUNED, SERIES_DROPPED, MEMORY_INFO, NODE_EXPIRY, NODE_OVERDUE_SINCE}
+)
+"""What the next run reads back, if nothing else remembers."""

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from karpenter_check.metrics.catalogue import OF_NODEPOOLS
+from karpenter_check.metrics.catalogue import COUNTERS, OF_NODEPOOLS
 from karpenter_check.metrics.family import Metric
 from karpenter_check.metrics.occurrences import Occurred
 from karpenter_check.snapshot.last_run import Count, Labels, LastRun
@@ -28,7 +28,14 @@ class Tally:
 
     def __post_init__(self) -> None:
         if self.last:
-            self.series = {name: {entry.labels: entry for entry in entries} for name, entries in self.last.counters.items()}
+            self.series = {
+                metric.name: {
+                    entry.labels: entry
+                    for entry in self.last.counters.get(metric.name, ())
+                    if len(entry.labels) == len(metric.labels)
+                }
+                for metric in COUNTERS
+            }
             self.counted = dict(self.last.counted or {})
 
     @property
@@ -44,6 +51,8 @@ class Tally:
                 self._count(entry)
 
     def _count(self, entry: Occurred) -> None:
+        if entry.metric and entry.formerly != entry.labels:
+            self._rename(entry.metric, entry.formerly, entry.labels)
         new = self._is_new(entry)
         self.counted[entry.key] = self.at
         if entry.metric:
@@ -59,6 +68,13 @@ class Tally:
         told = self._by_keys or (self.last is not None and self.last.series_tell)
         moment = (entry.crossed if told else entry.began) or self.at
         return before < moment <= self.at
+
+    def _rename(self, metric: Metric, before: Labels, now: Labels) -> None:
+        """Have a series go on under other labels."""
+        series = self.series.get(metric.name, {})
+        if before in series and now not in series:
+            known = series.pop(before)
+            series[now] = Count(now, known.value, known.seen)
 
     def add(self, metric: Metric, labels: Labels, value: float) -> None:
         """Add to a series, from 0 where there is none yet."""

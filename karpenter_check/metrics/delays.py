@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
-from karpenter_check.metrics.catalogue import DELAY_BUCKETS, POOL_REAPING_DELAY, REAPING_DELAY
+from karpenter_check.metrics.catalogue import DELAY_BUCKETS, HISTOGRAMS, POOL_REAPING_DELAY, REAPING_DELAY
 from karpenter_check.metrics.counting import KEPT_FOR
 from karpenter_check.metrics.known_nodes import Delay
 from karpenter_check.snapshot.last_run import Delays, Labels, LastRun
@@ -13,14 +13,18 @@ _EMPTY = (0.0,) * (len(DELAY_BUCKETS) + 1)
 
 
 class Histograms:
-    """The histograms while a run observes."""
+    """The histograms while a run observes. A series with other buckets is of another version, and cannot be gone on from."""
 
     def __init__(self, last: LastRun | None, at: datetime) -> None:
         self._at = at
         self._series: dict[str, dict[Labels, Delays]] = {REAPING_DELAY.name: {}, POOL_REAPING_DELAY.name: {}}
         if last:
-            for name, entries in last.delays.items():
-                self._series[name] = {entry.labels: entry for entry in entries}
+            for metric in HISTOGRAMS:
+                self._series[metric.name] = {
+                    entry.labels: entry
+                    for entry in last.delays.get(metric.name, ())
+                    if len(entry.labels) == len(metric.labels) and len(entry.counts) == len(_EMPTY)
+                }
 
     def observe(self, delay: Delay) -> None:
         """Count one delay, of its node and of its NodePool."""

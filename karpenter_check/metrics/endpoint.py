@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from socketserver import ThreadingMixIn
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -37,6 +38,11 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 class _Handler(WSGIRequestHandler):
     timeout = _PATIENCE
+
+    def handle(self) -> None:
+        """A client that says nothing, or goes away, is no news."""
+        with suppress(OSError):
+            super().handle()
 
     def log_message(self, *_: object) -> None:
         """Nobody reads of each scrape."""

@@ -26,8 +26,8 @@ class Delay:
 
 
 def gone_nodes(last: LastRun | None, snapshot: Snapshot) -> Sequence[KnownNode]:
-    """The nodes of the last run that are not there any more; none where not all were seen."""
-    if last is None or not (snapshot.whole(Kind.NODECLAIM) and snapshot.whole(Kind.NODE)):
+    """The nodes of the last run that are not there any more; none where not all were seen, or where the clock stepped back."""
+    if last is None or snapshot.taken_at < last.taken_at or not (snapshot.whole(Kind.NODECLAIM) and snapshot.whole(Kind.NODE)):
         return ()
     uids = {claim.metadata.uid for claim in snapshot.nodeclaims}
     names = {claim.status.node_name for claim in snapshot.nodeclaims} | snapshot.nodes_by_name.keys()
@@ -39,46 +39,62 @@ def deaths_between(gone: Sequence[KnownNode], snapshot: Snapshot) -> Iterator[De
 
     Not of one whose NodeClaim is not remembered and of whose end events tell: they are counted by their NodeClaim.
     """
-    said = said_of_ends(snapshot)
+    said, let_go = said_of_ends(snapshot), _let_go(snapshot)
     for known in gone:
         if known.deleted or (not known.uid and f"Node/{known.node}" in said):
             continue
         word, at = said.get(known.uid, (None, snapshot.taken_at))
-        due = known.expires is not None and known.expires - _EARLY <= snapshot.taken_at
+        end = let_go.get(known.uid, snapshot.taken_at)
+        due = known.expires is not None and known.expires - end <= _EARLY
         reason = word or (DeathReason.EXPIRED if due else DeathReason.UNKNOWN)
         yield Death(known.uid, known.nodeclaim, known.node, known.nodepool, reason, at, known.expires is not None)
 
 
-def delays(gone: Sequence[KnownNode], snapshot: Snapshot) -> Iterator[Delay]:
-    """How long the nodes were kept that should have been gone, and are by now."""
-    ended = {
+def _let_go(snapshot: Snapshot) -> Mapping[str, datetime]:
+    """When Karpenter took its finalizer off the NodeClaims that are gone, by their UID."""
+    return {
         event.involved_object.uid: event.first_seen
         for event in snapshot.events_by_reason.get("Finalized", ())
-        if event.involved_object.kind == "NodeClaim" and event.first_seen
+        if event.involved_object.kind == "NodeClaim" and event.involved_object.uid and event.first_seen
     }
+
+
+def delays(gone: Sequence[KnownNode], snapshot: Snapshot) -> Iterator[Delay]:
+    """How long the nodes were kept that should have been gone, and are by now."""
+    let_go = _let_go(snapshot)
     for known in gone:
         if known.overdue_since:
-            end = min(ended.get(known.uid, snapshot.taken_at), snapshot.taken_at)
+            end = min(let_go.get(known.uid, snapshot.taken_at), snapshot.taken_at)
             seconds = max(0.0, (end - known.overdue_since).total_seconds())
             key = f"reaped/{known.uid or known.node}"
             yield Delay(key, known.node, known.nodepool, known.delay_reason or "unknown", seconds)
 
 
 def known_nodes(
-    last: LastRun | None, snapshot: Snapshot, overdue: Mapping[str, Overdue], evaluated: Collection[str]
+    last: LastRun | None,
+    snapshot: Snapshot,
+    overdue: Mapping[str, Overdue],
+    evaluated: Collection[str],
+    gone: Collection[KnownNode],
 ) -> tuple[KnownNode, ...]:
-    """What is to be remembered of each node: its expiry, whether it is on its way out, and since when it should have been gone."""
+    """What is to be remembered of each node: its expiry, whether it is on its way out, and since when it should have been gone.
+
+    Nodes that were not seen, and are not known to be gone, stay as they were.
+    """
     before = {known.uid or known.node: known for known in (last.nodes if last else ())}
-    seen = []
+    seen, left = [], dict.fromkeys(known for known in before.values() if known not in set(gone))
     for claim in snapshot.nodeclaims:
         if not (claim.status.node_name or claim.is_true("Registered")):
             continue
         node, uid = claim.status.node_name or claim.name, claim.metadata.uid
-        deleted = claim.metadata.deletion_timestamp is not None
+        deletion = claim.metadata.deletion_timestamp
+        deleted = deletion is not None and deletion <= snapshot.taken_at  # what lies ahead counts at the next run
         old = before.get(uid) or before.get(node)
+        if old:
+            left.pop(old, None)
         since, reason = _overdue(old, overdue.get(uid), evaluated, deleted=deleted)
         seen.append(KnownNode(node, claim.nodepool, uid, claim.name, expiry(snapshot, claim), deleted, since, reason))
-    return tuple(sorted(seen, key=lambda known: (known.node, known.uid)))
+    return tuple(sorted((*seen, *left), key=lambda known: (known.node, known.uid)))
 
 
 def _overdue(

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from karpenter_check.disruption.allowance import Unknown, remaining
 from karpenter_check.disruption.candidate import DRIFTED, EMPTY, UNDERUTILIZED
+from karpenter_check.disruption.expiry import expiry
 from karpenter_check.disruption.nominated import renewed
 from karpenter_check.metrics.catalogue import (
     ALLOWED_DISRUPTIONS,
@@ -38,7 +39,7 @@ def node_families(
     snapshot = report.snapshot
     families = [*_overdue(snapshot, overdue, evaluated), *_of_known(snapshot, known)]
     if EXPIRIES_RULE in evaluated:
-        families += _expiring(snapshot, known)
+        families += _expiring(snapshot)
     if LIMITS_RULE in evaluated:
         families.append(Family(LIMIT_HEADROOM, dict(_headroom(snapshot))))
     if BUDGETS_RULE in evaluated:
@@ -74,8 +75,9 @@ def _of_known(snapshot: Snapshot, known: Sequence[KnownNode]) -> Iterator[Family
     yield Family(NODE_OVERDUE_SINCE, since)
 
 
-def _expiring(snapshot: Snapshot, known: Sequence[KnownNode]) -> Iterator[Family]:
-    staying = [(entry.nodepool, entry.expires) for entry in known if entry.expires and not entry.deleted]
+def _expiring(snapshot: Snapshot) -> Iterator[Family]:
+    claims = [claim for claim in snapshot.nodeclaims if claim.status.node_name and not claim.metadata.deletion_timestamp]
+    staying = [(claim.nodepool, expires) for claim in claims if (expires := expiry(snapshot, claim))]
     expiring: dict[Labels, float] = {(pool.name, within): 0.0 for pool in snapshot.nodepools for within in _WITHIN}
     within_span = Counter(
         (nodepool, within)

@@ -41,9 +41,11 @@ class Occurred:
     """The metric with a series for the object, if there is one."""
     labels: Labels = ()
     crossed: datetime | None = None
-    """When it counts; None for what came about between the last run and this one."""
+    """When it counts; None for what no object tells the moment of: it counts when it is first seen."""
     began: datetime | None = None
     """The same where nothing tells what was counted: a time that no second object of the same kind can move."""
+    formerly: Labels = ()
+    """The labels that it had before its node was known."""
 
 
 def occurred(report: Report, evaluated: Collection[str], known: Mapping[str, KnownNode]) -> Iterator[Occurred]:
@@ -86,7 +88,6 @@ def _failures(result: Result) -> Iterator[Occurred]:
         target, reason = occurrence.node or occurrence.target, occurrence.reason
         pod = occurrence.object if occurrence.object.kind == "Pod" else Ref("Pod", "", "v1", result.finding.owner.namespace)
         key = f"failure/{occurrence.uid}/{occurrence.target or occurrence.node}/{reason}"
-        crossed = occurrence.crossed or occurrence.since
         yield Occurred(
             FAILURE_RULE,
             key,
@@ -94,8 +95,8 @@ def _failures(result: Result) -> Iterator[Occurred]:
             (result.finding.nodepool, reason),
             NOMINATION_FAILURES,
             (pod.name, pod.namespace, target, reason),
-            crossed,
-            crossed,
+            occurrence.crossed,
+            occurrence.began or occurrence.since,
         )
 
 
@@ -127,6 +128,7 @@ def _nodes_for_pods(snapshot: Snapshot) -> Iterator[Occurred]:
                 (node, pod.name, pod.namespace, nodepool),
                 first,
                 first,
+                (name, pod.name, pod.namespace, nodepool),
             )
 
 

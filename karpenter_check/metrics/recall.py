@@ -53,8 +53,9 @@ def recalled(families: Sequence[Family], cluster: str) -> LastRun | None:
 
 
 def _series_tell(info: Mapping[Labels, float], dropped: Mapping[Labels, float]) -> bool:
-    """Whether objects had series, and none was left out."""
-    return all(detail == Detail.OBJECT for _, detail in info) and not any(dropped.values())
+    """Whether objects had series, and none that counts was left out."""
+    counters = {(metric.name,) for metric in COUNTERS}
+    return all(detail == Detail.OBJECT for _, detail in info) and not any(dropped.get(name) for name in counters)
 
 
 def _time(value: float) -> datetime:

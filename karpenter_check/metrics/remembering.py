@@ -1,8 +1,11 @@
 """A report and what the last run knew, as families of metrics and as what the next run is to know."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from karpenter_check.metrics.bounded import MAX_SERIES, Detail, bounded
 from karpenter_check.metrics.catalogue import (
@@ -19,12 +22,14 @@ from karpenter_check.metrics.family import Distribution, Family
 from karpenter_check.metrics.known_nodes import deaths_between, delays, gone_nodes, known_nodes
 from karpenter_check.metrics.node_families import node_families
 from karpenter_check.metrics.occurrences import DEATH_RULE, occurred, of_death
-from karpenter_check.metrics.overdue import overdue_nodes
+from karpenter_check.metrics.overdue import Overdue, overdue_nodes
 from karpenter_check.metrics.run_families import carried_over, evaluated_rules, findings_families
 from karpenter_check.scan import Report
 from karpenter_check.snapshot import Kind
 from karpenter_check.snapshot.last_run import Labels, LastRun, latest
 
+_AHEAD = timedelta(days=1)
+"""No clock steps back so far; a memory that is further ahead was written by one that was wrong."""
 NOTHING = "nothing"
 """The source of a memory that is none."""
 
@@ -56,17 +61,36 @@ def remembered(report: Report, last: LastRun | None, run: Run) -> Remembered:
 
     The result is the same for the same report, memory and run.
     """
-    memory = _memory(report, last)
     evaluated = evaluated_rules(report)
+    overdue = overdue_nodes(report, evaluated)
+    memory = _memory(report, _credible(last, report.snapshot.taken_at), evaluated, overdue)
     families = (
         *findings_families(report, version=run.version, took=run.took),
         Family(MEMORY_INFO, {(run.source, str(run.detail)): 1.0}),
-        *node_families(report, memory.nodes, overdue_nodes(report, evaluated), evaluated),
+        *node_families(report, memory.nodes, overdue, evaluated),
         *memory_families(memory),
     )
     if report.lacks_input:
         families = carried_over(families, run.before, evaluated)
     return Remembered(bounded(families, detail=run.detail, max_series=run.max_series), memory)
+
+
+def _credible(last: LastRun | None, at: datetime) -> LastRun | None:
+    """The memory, without its times where they lie so far ahead that its clock was wrong: counting then begins anew, from the same totals."""
+    if last is None or last.taken_at - at <= _AHEAD:
+        return last
+    return replace(last, taken_at=at, evaluated={})
+
+
+def _moves_on(report: Report, last: LastRun | None, evaluated: Collection[str]) -> Collection[str]:
+    """The rules of which everything counts by now: what one did not see of its input may still come about since it was last evaluated.
+
+    Where only metrics remember it moves on all the same, or what it did see could count twice.
+    """
+    if last is None or last.counted is None:
+        return evaluated
+    whole = {run.rule.slug for run in report.runs if not run.reason}
+    return [slug for slug in evaluated if slug in whole or slug not in last.evaluated]
 
 
 def memory_families(memory: LastRun) -> Sequence[Family]:
@@ -86,23 +110,20 @@ def memory_families(memory: LastRun) -> Sequence[Family]:
     return (*counters, *histograms, Family(RULE_LAST_EVALUATED, evaluated), Family(SERIES_PRUNED, pruned))
 
 
-def _memory(report: Report, last: LastRun | None) -> LastRun:
-    snapshot, evaluated = report.snapshot, evaluated_rules(report)
+def _memory(report: Report, last: LastRun | None, evaluated: Collection[str], overdue: Mapping[str, Overdue]) -> LastRun:
+    snapshot = report.snapshot
     at, names = snapshot.taken_at, [nodepool.name for nodepool in snapshot.nodepools]
     tally, histograms = Tally(at, last), Histograms(last, at)
     tally.fill(names)
     histograms.fill(names)
     nodes = last.nodes if last else ()
     tally.count(occurred(report, evaluated, {known.uid: known for known in nodes if known.uid}))
-    if DEATH_RULE in evaluated and not (last and at < last.taken_at):
+    if DEATH_RULE in evaluated:
         gone = gone_nodes(last, snapshot)
         tally.count(of_death(death, between=True) for death in deaths_between(gone, snapshot))
         for delay in delays(gone, snapshot):
-            if delay.key not in tally.counted:
-                tally.counted[delay.key] = at
-                histograms.observe(delay)
-        if snapshot.whole(Kind.NODECLAIM) and snapshot.whole(Kind.NODE):
-            nodes = known_nodes(last, snapshot, overdue_nodes(report, evaluated), evaluated)
+            histograms.observe(delay)
+        nodes = known_nodes(last, snapshot, overdue, evaluated, gone)
     seen = set(names) if snapshot.whole(Kind.NODEPOOL) else None
     series, counted = tally.kept(seen)
     before = dict(last.evaluated) if last else {}
@@ -110,7 +131,7 @@ def _memory(report: Report, last: LastRun | None) -> LastRun:
     return LastRun(
         taken_at=latest(last.taken_at if last else None, at),
         cluster=snapshot.cluster or (last.cluster if last else ""),
-        evaluated={**before, **{slug: latest(before.get(slug), at) for slug in sorted(evaluated)}},
+        evaluated={**before, **{slug: latest(before.get(slug), at) for slug in sorted(_moves_on(report, last, evaluated))}},
         nodes=nodes,
         counters={name: entries for name, entries in series.items() if name in BY_NAME},
         delays=dict(histograms.kept(seen)),

@@ -63,8 +63,10 @@ class _Waiting:
     nominee: Nominee
     obstacle: Obstacle
     since: datetime
-    crossed: datetime
-    """When it had waited so long that it is told."""
+    patience: timedelta
+    """How long it may wait before it is told."""
+    waits_since: datetime
+    """When its target was named, or could have taken it, if that is later."""
     long: bool
     """Past the threshold itself, not only past the warning's."""
 
@@ -126,7 +128,7 @@ def _judge(
         return None
     if why.reason is Reason.TARGET_GONE and not snapshot.whole(Kind.NODECLAIM):
         return None  # some NodeClaims could not be read, and this may be one of them
-    return _Waiting(nominee, why, nominee.since, since + patience, long=waited >= fail_after)
+    return _Waiting(nominee, why, nominee.since, patience, since, long=waited >= fail_after)
 
 
 def _in_vain(snapshot: Snapshot, entry: Purchases, minimum: int) -> bool:
@@ -182,7 +184,7 @@ def _preempted(snapshot: Snapshot, by_preemptor: Sequence[Preemptions], bought: 
             Occurrence(
                 Ref("Pod", event.involved_object.name, "v1", event.involved_object.namespace),
                 event.involved_object.uid, "", Reason.PREEMPTED, event.last_seen, pushed.node if (pushed := preemption(event)) else "",
-                max((time for time in (event.last_seen, enough) if time), default=None),
+                max((time for time in (event.last_seen, enough) if time), default=None), event.last_seen,
             )
             for event in events
         ),
@@ -225,7 +227,8 @@ def _pending(snapshot: Snapshot, owner: Ref, nodepool: str, reason: Reason, pods
                 reason,
                 entry.since,
                 entry.nominee.nodeclaim,
-                entry.crossed,
+                entry.waits_since + entry.patience,
+                entry.since + entry.patience,
             )
             for entry in pods
         ),

@@ -101,7 +101,7 @@ def decoded(data: bytes) -> LastRun:
         if schema != _SCHEMA:
             raise NotUnderstood(f"its schema is {schema!r}, not {_SCHEMA!r}" if schema else f"it does not say schema: {_SCHEMA}")
         return msgspec.json.decode(data, type=_File).last_run
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise NotUnderstood(str(error)) from error
 
 

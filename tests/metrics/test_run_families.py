@@ -22,7 +22,8 @@ from karpenter_check.rules import every_rule
 from karpenter_check.scan import Report, scan
 from karpenter_check.snapshot import Coverage, Kind, Snapshot, Status, Version
 from karpenter_check.snapshot.last_run import Labels
-from tests.build import NOON, a_healthy_cluster
+from tests.build import NOON, a_cluster, a_healthy_cluster, a_nodepool, ago
+from tests.metrics.history import History, kept_for_hours
 from tests.metrics.pushgateway import installed
 
 WITHOUT_EVENTS = {rule.slug for rule in every_rule() if Kind.EVENT in rule.needs}
@@ -123,6 +124,17 @@ def test_promtool_finds_nothing_to_mend(recorded: Callable[[str], Report]) -> No
     text = exposition(findings_families(recorded("faults"), version="1.2.3", took=0.5))
     checked = subprocess.run([installed("promtool"), "check", "metrics"], input=text, capture_output=True, text=True, check=False)
 
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+def test_promtool_finds_nothing_to_mend_in_counters_and_histograms() -> None:
+    history = History()
+    history.scan(kept_for_hours())
+    history.scan(a_cluster(a_nodepool()), ago("-30m"))
+    text = exposition(history.families)
+    checked = subprocess.run([installed("promtool"), "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+
+    assert "karpenter_check_node_reaping_delay_seconds_bucket" in text
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
 
 
