@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from karpenter_check.cli import group
+from karpenter_check.metrics.endpoint import Endpoint
 from tests.build import a_daemonset, a_node, a_nodeclaim, a_nodepool, a_pod, ago
 from tests.cli.stuck import Stuck
 from tests.collect.replay import Replay
@@ -107,11 +108,13 @@ def test_only_what_is_there_is_answered() -> None:
         assert served.ask("/readyz", "HEAD") == (200, "")
 
 
-def a_cluster_file(folder: Path, *, uncounted: bool) -> Path:
+def a_cluster_file(folder: Path, *, uncounted: bool, cluster: str = "prod") -> Path:
     pods = [a_pod("agent-1", on="n1", of=AGENT, age="5m")] if uncounted else []
     node = a_node("n1", labels={"heavy": "yes"})
     at = ago("0s" if uncounted else "10m")
-    beside = a_snapshot_file(folder / "beside.json", a_nodepool(), node, a_nodeclaim("default-aaaaa"), AGENT, *pods, at=at)
+    beside = a_snapshot_file(
+        folder / "beside.json", a_nodepool(), node, a_nodeclaim("default-aaaaa"), AGENT, *pods, at=at, cluster=cluster
+    )
     return beside.replace(folder / "cluster.json")
 
 
@@ -122,6 +125,25 @@ def test_counters_go_on_from_scan_to_scan(tmp_path: Path) -> None:
         text = served.metrics_with('karpenter_check_nodepool_daemonset_mismatches_total{nodepool="default"} 1.0')
 
     assert 'karpenter_check_memory_info{detail="object",source="process"} 1.0' in text.splitlines()
+
+
+def test_another_cluster_is_where_counting_begins_anew(tmp_path: Path) -> None:
+    with serving("-f", str(a_cluster_file(tmp_path, uncounted=False)), "--interval", "100ms") as served:
+        served.metrics_with('karpenter_check_memory_info{detail="object",source="process"} 1.0')
+        a_cluster_file(tmp_path, uncounted=True, cluster="other")
+        text = served.metrics_with('karpenter_check_objects{kind="Pod"} 1.0')
+
+    assert 'karpenter_check_nodepool_daemonset_mismatches_total{nodepool="default"} 0.0' in text.splitlines()
+
+
+def test_a_client_that_says_nothing_is_no_news(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("karpenter_check.metrics.endpoint._Handler.timeout", 0.05)
+    endpoint = Endpoint("127.0.0.1", 0, lives=lambda: True)
+    with socket.create_connection(("127.0.0.1", endpoint.port)) as silent:
+        assert silent.recv(1) == b"", "it is left"
+    endpoint.close()
+
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_state_file_makes_a_restart_go_on(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`--state`: what a scan remembers in a file."""
 
+import gzip
 import os
 from errno import ENOSPC
 from pathlib import Path
@@ -59,6 +60,39 @@ def test_a_file_that_is_not_known_is_put_aside(tmp_path: Path, written: bytes, w
     assert f"karpenter-check: warning: what {state} remembers is not used: {why}; it is {aside} now" in result.stderr
     assert ANEW in result.stderr
     assert (aside.read_bytes(), decoded(state.read_bytes()).cluster) == (written, "prod")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [b"\x1f\x8b\x08\x00broken", gzip.compress(b"{}")[:-4], gzip.compress(b'{"schema":"\xff\xfe"}'), gzip.compress(b"[" * 100_000)],
+    ids=["no gzip", "cut", "no UTF-8", "deep"],
+)
+def test_a_packed_file_that_is_broken_is_put_aside(tmp_path: Path, written: bytes) -> None:
+    (tmp_path / "state.json.gz").write_bytes(written)
+    result = scan(tmp_path, uncounted=True, state="state.json.gz")
+
+    assert (result.exit_code, "remembers is not used: " in result.stderr) == (0, True)
+    assert (tmp_path / "state.json.gz.refused").read_bytes() == written
+    assert COUNTED in scan_later(tmp_path).stdout.splitlines()
+
+
+def scan_later(folder: Path) -> Result:
+    """From the packed file, a scan of a second node on which the pod has come since."""
+    things: list[Thing] = [a_nodepool(), AGENT]
+    for number, age in ((1, "5m"), (2, "-2m")):
+        things += [a_node(f"n{number}", labels={"heavy": "yes"}), a_nodeclaim(f"default-aaaa{number}", node=f"n{number}")]
+        things.append(a_pod(f"agent-{number}", on=f"n{number}", of=AGENT, age=age))
+    file = a_snapshot_file(folder / "cluster.json", *things, at=ago("-5m"))
+    arguments = ("-f", str(file), "--state", str(folder / "state.json.gz"), "-o", "prometheus", "--fail-on", "none")
+    return CliRunner().invoke(group, ["scan", *arguments], env={"COLUMNS": None})
+
+
+def test_what_is_no_file_is_left_where_it_is(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(os.devnull)
+    result = scan(tmp_path, uncounted=True, state="link")
+
+    assert (result.exit_code, (tmp_path / "link").is_symlink()) == (1, True)
+    assert Path(os.devnull).is_char_device()
 
 
 def test_the_memory_of_another_cluster_is_put_aside(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Scans of a changing cluster, pushed to a real Pushgateway that a real Prometheus scrapes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from karpenter_check.cli import group
+from karpenter_check.metrics.family import Family
+from karpenter_check.metrics.gateway import Gateway
+from karpenter_check.metrics.transport import GatewayError
 from karpenter_check.snapshot import Kind, Status
+from karpenter_check.snapshot.last_run import decoded
 from tests.build import Thing, a_daemonset, a_deployment, a_node, a_nodeclaim, a_nodepool, a_pod, ago, nominated
 from tests.metrics.prometheus import Prometheus, a_prometheus
 from tests.metrics.pushgateway import Pushgateway, a_pushgateway
@@ -159,3 +163,46 @@ def test_a_state_file_remembers_where_the_pushgateway_lost_everything(watch: Wat
     watch.scan(later(), "-5m")
 
     assert (watch.total(MISMATCHES), watch.total(DEATHS), watch.total(FAILURES)) == (2, 1, 1)
+
+
+def test_a_run_that_cannot_read_back_leaves_the_counters_to_the_next_one(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unread(_: Gateway) -> tuple[Family, ...]:
+        raise GatewayError("the Pushgateway answers HTTP 503")
+
+    watch.scan(before(), "10m")
+    watch.scan(after(), "0s")
+    with monkeypatch.context() as patched:
+        patched.setattr(Gateway, "read", unread)
+        said = watch.scan(after(), "-1m")
+    assert "warning: what was pushed last cannot be read: the Pushgateway answers HTTP 503" in said
+    assert "counters are left in the Pushgateway as they are" in said
+    assert (watch.total(MISMATCHES), watch.total(FAILURES)) == (1, 1)
+
+    watch.scan(later(), "-5m")
+    assert (watch.total(MISMATCHES), watch.total(DEATHS), watch.total(FAILURES)) == (2, 1, 1)
+
+
+def test_a_new_state_file_begins_with_what_the_pushgateway_remembers(watch: Watch) -> None:
+    watch.scan(before(), "10m")
+    watch.scan(after(), "0s")
+    watch.arguments = ("--state", str(watch.folder / "state.json"))
+    watch.scan(later(), "-5m")
+
+    assert (watch.total(MISMATCHES), watch.total(DEATHS), watch.total(FAILURES)) == (2, 1, 1)
+
+
+def test_what_was_counted_is_kept_before_it_is_pushed(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended(_: Gateway, __: Sequence[Family]) -> None:
+        raise KeyboardInterrupt
+
+    state = watch.folder / "state.json"
+    watch.arguments = ("--state", str(state))
+    watch.scan(before(), "10m")
+    file = a_snapshot_file(watch.folder / "cluster.json", *after(), at=ago("0s"))
+    with monkeypatch.context() as patched:
+        patched.setattr(Gateway, "put", ended)
+        CliRunner().invoke(group, ["scan", "-f", str(file), "--push-gateway-url", watch.gateway.url, *watch.arguments])
+
+    assert [entry.value for entry in decoded(state.read_bytes()).counters["nodepool_daemonset_mismatches_total"]] == [1]
+    watch.scan(after(), "-1m")
+    assert watch.total(MISMATCHES) == 1

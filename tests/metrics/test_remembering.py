@@ -7,6 +7,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from karpenter_check.metrics.bounded import Detail
 from karpenter_check.metrics.catalogue import (
     DEATH_REASONS,
     DELAY_BUCKETS,
@@ -14,6 +15,7 @@ from karpenter_check.metrics.catalogue import (
     FINDINGS,
     MEMORY_INFO,
     MISMATCHES,
+    NODES_EXPIRING,
     NODES_FOR_PODS,
     NOMINATION_FAILURES,
     POOL_DEATHS,
@@ -24,9 +26,14 @@ from karpenter_check.metrics.catalogue import (
     REAPING_DELAY,
     TTL_DEATHS,
 )
+from karpenter_check.metrics.exposition import exposition
 from karpenter_check.metrics.family import Distribution
+from karpenter_check.metrics.remembering import Run, remembered
+from karpenter_check.rules import every_rule
+from karpenter_check.scan import scan
 from karpenter_check.snapshot import Coverage, Kind, NodeClaim, Snapshot, Status
 from karpenter_check.snapshot.event import InvolvedObject
+from karpenter_check.snapshot.last_run import Count, Delays, LastRun
 from karpenter_check.snapshot.metadata import Condition
 from tests.build import (
     NOON,
@@ -41,6 +48,7 @@ from tests.build import (
     ago,
     an_event,
     nominated,
+    preempted,
 )
 from tests.metrics.history import History, Keeps, in_a_file, in_the_gateway, kept_for_hours, nowhere
 
@@ -327,3 +335,155 @@ def test_the_same_snapshot_again_gives_the_same_families(keeps: Keeps) -> None:
 
     assert {family.metric: msgspec.to_builtins([family.samples, family.distributions]) for family in history.families} == first
     assert kept_for_hours().taken_at == NOON
+
+
+def with_status(cluster: Snapshot, kind: Kind, status: Status) -> Snapshot:
+    """The cluster, of which a kind was not wholly seen."""
+    return replace(cluster, coverage={**cluster.coverage, kind: Coverage(status, 0, "a page was lost")})
+
+
+def test_what_is_listed_of_nodes_that_were_not_all_seen_is_told_and_the_rest_stays_remembered() -> None:
+    history = History()
+    history.scan(with_status(alive(), Kind.NODECLAIM, Status.PARTIAL), ago("5m"))
+    assert history.of(NODES_EXPIRING) == {("default", within): 1 for within in ("15m", "1h", "24h")}
+
+    history.scan(with_status(a_cluster(a_nodepool()), Kind.NODECLAIM, Status.PARTIAL), ago("4m"))
+    assert (history.of(NODES_EXPIRING), len(history.latest.memory.nodes)) == ({}, 1)
+
+
+@BOTH
+def test_a_deletion_that_came_while_lists_were_read_counts_at_the_next_run(keeps: Keeps) -> None:
+    history = History(keeps)
+    history.scan(alive(), ago("5m"))
+    history.scan(alive(a_life(deleted="-3s")))
+    assert history.of(POOL_DEATHS) == {}
+
+    history.scan(a_cluster(a_nodepool()), ago("-10m"))
+    assert history.of(POOL_DEATHS) == {("default", "expired"): 1}
+
+
+def test_what_a_page_that_was_lost_hid_counts_when_it_is_seen() -> None:
+    history = History()
+    history.scan(a_cluster(a_nodepool(), a_node("n1", labels=HEAVY), AGENT), ago("10m"))
+    history.scan(with_status(a_cluster(a_nodepool(), a_node("n1", labels=HEAVY), AGENT), Kind.POD, Status.PARTIAL), ago("2m"))
+    history.scan(uncounted(1))
+
+    assert history.of(POOL_MISMATCHES) == {("default",): 1}
+
+
+@BOTH
+def test_one_clock_that_was_far_ahead_does_not_stop_the_counting(keeps: Keeps) -> None:
+    history = History(keeps)
+    history.scan(a_cluster(a_nodepool(), a_node("n1"), AGENT), ago("-8000h"))
+    history.scan(a_cluster(a_nodepool(), a_node("n1"), AGENT), ago("10m"))
+    history.scan(uncounted(1))
+
+    assert history.of(POOL_MISMATCHES) == {("default",): 1}
+
+
+def in_vain(at: str) -> Snapshot:
+    """Three nodes that were bought for a pod which runs elsewhere by noon, 4 minutes after they came."""
+    web = a_deployment("web")
+    came = ago(at) >= ago("1m")
+    pod = a_pod("web-1", on="full" if came else "", of=web, age="5m")
+    names = ("default-aaaaa", "default-bbbbb", "default-ccccc")
+    things: list[Thing] = [a_nodepool(), a_node("full", age="9h"), a_nodeclaim("default-fffff", node="full", age="9h"), web, pod]
+    for number, name in enumerate(names):
+        things += [a_node(f"n{number}", age="4m"), a_nodeclaim(name, node=f"n{number}", age="4m", last_pod_event="")]
+    return replace(a_cluster(*things, *(nominated(pod, to=name, first="4m") for name in names)), taken_at=ago(at))
+
+
+def test_nodes_that_turn_out_to_be_bought_in_vain_count_also_where_they_were_scanned_before() -> None:
+    history = History()
+    for at in ("9m", "3m", "0s"):
+        history.scan(in_vain(at))
+
+    assert history.of(POOL_FAILURES) == {("default", "landed_elsewhere"): 3}
+
+
+@pytest.mark.parametrize("detail", list(Detail))
+@BOTH
+def test_preemptions_count_once_as_their_window_moves_on(keeps: Keeps, detail: Detail) -> None:
+    web, pusher = a_deployment("web"), a_daemonset("pusher", priority_class="system-node-critical")
+    ours = a_pod("pusher-1", on="n1", of=pusher, age="8h")
+    history = History(keeps)
+    history.run = replace(history.run, detail=detail)
+    for turn in range(12):
+        now = 120 - 10 * turn
+        said = [
+            preempted(f"web-bcdfg-{number:05}", by=ours, on="n1", when=f"{120 - 5 * number}m")
+            for number in range(24)
+            if 120 - 5 * number >= now
+        ]
+        things: list[Thing] = [
+            a_nodepool(),
+            a_node("n1", age="9h"),
+            a_nodeclaim("default-aaaaa", age="9h"),
+            web,
+            pusher,
+            ours,
+            *said,
+        ]
+        history.scan(a_cluster(*things), ago(f"{now}m"))
+
+    assert sum(history.of(POOL_FAILURES).values()) <= 23
+
+
+def test_a_node_of_a_pod_is_told_by_its_name_as_soon_as_it_has_one() -> None:
+    web = a_deployment("web")
+    pod = a_pod("web-1", of=web, age="3m")
+    booting = a_nodeclaim("default-aaaaa", node="", age="2m", registered=False, initialized=False)
+    things: list[Thing] = [a_nodepool(), web, pod, nominated(pod, to="default-aaaaa", first="2m")]
+    history = History()
+    history.scan(a_cluster(a_nodepool()), ago("5m"))
+    history.scan(a_cluster(*things, booting), ago("1m"))
+    assert history.every(NODES_FOR_PODS) == {("default-aaaaa", "web-1", "shop", "default"): 1}
+
+    history.scan(a_cluster(*things, a_node("n1", age="30s"), a_nodeclaim("default-aaaaa", age="2m")))
+    assert history.every(NODES_FOR_PODS) == {("n1", "web-1", "shop", "default"): 1}
+
+
+def let_go(when: str, *, uid: str | None = None) -> Thing:
+    about = InvolvedObject("NodeClaim", name="default-abcde", uid=a_life().metadata.uid if uid is None else uid)
+    return an_event("Finalized", "Finalized karpenter.sh/termination", about=about, first=when)
+
+
+def test_a_node_that_was_gone_before_its_expiry_did_not_die_of_it() -> None:
+    history = History()
+    history.scan(alive(), ago("1h"))
+    history.scan(a_cluster(a_nodepool(), let_go("50m")), ago("-2m"))
+
+    assert history.of(POOL_DEATHS) == {("default", "unknown"): 1}
+
+
+def test_an_event_that_names_no_object_ends_no_node() -> None:
+    history = History(in_the_gateway)
+    history.scan(kept_for_hours())
+    history.scan(a_cluster(a_nodepool(), let_go("-1m", uid="")), ago("-30m"))
+    (family,) = (family for family in history.families if family.metric == REAPING_DELAY)
+
+    assert [entry.total for entry in family.distributions.values()] == [timedelta(hours=3, minutes=30).total_seconds()]
+
+
+def test_what_is_left_out_of_other_metrics_takes_no_count_away() -> None:
+    history = History(in_the_gateway)
+    history.scan(a_cluster(a_nodepool(), a_node("n1"), AGENT), ago("10m"))
+    series = sum(family.series for family in history.families)
+    history.run = replace(history.run, max_series=series - 3)
+    history.scan(a_cluster(a_nodepool(), a_node("n1"), AGENT), ago("9m"))
+    history.scan(uncounted(1))
+
+    assert history.of(POOL_MISMATCHES) == {("default",): 1}
+
+
+def test_a_series_of_another_version_is_not_gone_on_from() -> None:
+    odd = msgspec.structs.replace(
+        LastRun(taken_at=ago("10m")),
+        delays={POOL_REAPING_DELAY.name: (Delays(("default",), (1.0, 2.0), 3.0, ago("10m")),)},
+        counters={POOL_MISMATCHES.name: (Count(("default", "more"), 3.0, ago("10m")),), "of_long_ago_total": ()},
+    )
+    run = remembered(scan(a_cluster(a_nodepool()), every_rule()), odd, Run(version="1", took=0))
+    (family,) = (family for family in run.families if family.metric == POOL_MISMATCHES)
+
+    assert (dict(family.samples), "of_long_ago_total" in run.memory.counters) == ({("default",): 0}, False)
+    assert exposition(run.families)

@@ -67,7 +67,9 @@ def test_a_pod_that_waits_for_its_node_is_found() -> None:
                 Evidence(event=EventEvidence("Nominated", "Pod should schedule on: nodeclaim/default-n1, node/n1", 4, ago("1m"))),
                 Evidence(APP, "status.conditions[PodScheduled].message", "0/1 nodes are available"),
             ),
-            occurrences=(Occurrence(APP, app.metadata.uid, "n1", Reason.OTHER_SCHEDULER, ago("15m")),),
+            occurrences=(
+                Occurrence(APP, app.metadata.uid, "n1", Reason.OTHER_SCHEDULER, ago("15m"), "default-n1", ago("13m"), ago("13m")),
+            ),
             since=ago("15m"),
             fix=(
                 Fix(
@@ -406,7 +408,7 @@ def test_pods_that_land_and_are_preempted_again_and_again_are_found() -> None:
                 ),
             ),
             occurrences=tuple(
-                Occurrence(Ref("Pod", pod.name, "v1", "shop"), pod.uid, "", Reason.PREEMPTED, ago(when))
+                Occurrence(Ref("Pod", pod.name, "v1", "shop"), pod.uid, "", Reason.PREEMPTED, ago(when), "n1", ago("1m"), ago(when))
                 for pod, when in zip(reversed(pods), ("3m", "2m", "1m"), strict=True)
             ),
             since=ago("5m"),
