@@ -18,7 +18,6 @@ _EARLY = timedelta(seconds=5)
 class Delay:
     """How long a node that is gone was kept."""
 
-    key: str
     node: str
     nodepool: str
     reason: str
@@ -66,8 +65,7 @@ def delays(gone: Sequence[KnownNode], snapshot: Snapshot) -> Iterator[Delay]:
         if known.overdue_since:
             end = min(let_go.get(known.uid, snapshot.taken_at), snapshot.taken_at)
             seconds = max(0.0, (end - known.overdue_since).total_seconds())
-            key = f"reaped/{known.uid or known.node}"
-            yield Delay(key, known.node, known.nodepool, known.delay_reason or "unknown", seconds)
+            yield Delay(known.node, known.nodepool, known.delay_reason or "unknown", seconds)
 
 
 def known_nodes(
@@ -82,7 +80,9 @@ def known_nodes(
     Nodes that were not seen, and are not known to be gone, stay as they were.
     """
     before = {known.uid or known.node: known for known in (last.nodes if last else ())}
-    seen, left = [], dict.fromkeys(known for known in before.values() if known not in set(gone))
+    seen, left = [], dict.fromkeys(before.values())
+    for known in gone:
+        left.pop(known, None)
     for claim in snapshot.nodeclaims:
         if not (claim.status.node_name or claim.is_true("Registered")):
             continue

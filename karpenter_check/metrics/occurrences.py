@@ -73,7 +73,7 @@ def _mismatches(snapshot: Snapshot, result: Result) -> Iterator[Occurred]:
             made = [time for time in (metadata.creation_timestamp, node.metadata.creation_timestamp) if time]
             yield Occurred(
                 MISMATCH_RULE,
-                f"mismatch/{metadata.uid}/{node.metadata.uid}",
+                f"mismatch/{metadata.uid or owner}/{node.metadata.uid or node.name}",
                 POOL_MISMATCHES,
                 (nodepool,),
                 MISMATCHES,
@@ -87,7 +87,7 @@ def _failures(result: Result) -> Iterator[Occurred]:
     for occurrence in result.finding.occurrences:
         target, reason = occurrence.node or occurrence.target, occurrence.reason
         pod = occurrence.object if occurrence.object.kind == "Pod" else Ref("Pod", "", "v1", result.finding.owner.namespace)
-        key = f"failure/{occurrence.uid}/{occurrence.target or occurrence.node}/{reason}"
+        key = f"failure/{occurrence.uid or occurrence.object}/{occurrence.target or occurrence.node}/{reason}"
         yield Occurred(
             FAILURE_RULE,
             key,
