@@ -19,6 +19,7 @@ NEEDED = (
     "tox.ini",
     "cronjob.yaml",
     "deployment.yaml",
+    "mixin",
     "Dockerfile",
 )
 

@@ -1,0 +1,27 @@
+// What a fleet changes; everything else follows. See docs/alerts.md.
+{
+  _config+:: {
+    // Before the names of all metrics, as --metrics-namespace sets it.
+    namespace: 'karpenter_check',
+    // Which series are looked at: 'environment="production"', for a Prometheus that holds more.
+    selector: '',
+    // The job of the groups in the Pushgateway; its own metrics of pushes have it.
+    pushJob: 'karpenter-check',
+    // What tells clusters apart.
+    clusterLabel: 'cluster',
+    docs: 'https://github.com/karpenter-check/karpenter-check/blob/main/docs',
+
+    // Kinds that a scan is complete without; a test holds them against the program.
+    optionalKinds: ['CustomResourceDefinition', 'Lease', 'PersistentVolume', 'PersistentVolumeClaim', 'StorageClass', 'VolumeAttachment'],
+
+    // A scan every ten minutes that fails three times is stale.
+    staleAfterSeconds: 1800,
+    findingsFor: '20m',
+    // Deaths of their expireAfter within an hour, in one NodePool.
+    expiredPerHour: 5,
+    // Pods that did not come to their node within half an hour, in one NodePool and for one reason.
+    nominationFailuresPerHalfHour: 3,
+    heldByNominationSeconds: 1800,
+    overdueSeconds: 86400,
+  },
+}

@@ -1,0 +1,67 @@
+"""Compile the monitoring mixin: `python -m tests.make_mixin`."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import _jsonnet
+import yaml
+
+MIXIN = Path(__file__).parents[1] / "mixin"
+COMPILED = MIXIN / "compiled"
+_MADE = "# Made from mixin/ by python -m tests.make_mixin; change it there.\n"
+
+
+def evaluated(expression: str, **config: str) -> Any:
+    """What a jsonnet expression of the `mixin` is, with other values in its configuration."""
+    changed = json.dumps(config)
+    source = f"local mixin = (import 'mixin.libsonnet') + {{ _config+:: {changed} }}; {expression}"
+    return json.loads(_jsonnet.evaluate_snippet("mixin", source, jpathdir=[str(MIXIN)]))
+
+
+def prometheus_rule(alerts: Mapping[str, Any]) -> dict[str, Any]:
+    """The alerts as an object of the Prometheus Operator."""
+    return {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {
+            "name": "karpenter-check",
+            "namespace": "karpenter-check",
+            "labels": {"app.kubernetes.io/name": "karpenter-check"},
+        },
+        "spec": dict(alerts),
+    }
+
+
+def service_monitor() -> dict[str, Any]:
+    """What has the Prometheus Operator scrape the server of deployment.yaml."""
+    return {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "ServiceMonitor",
+        "metadata": {
+            "name": "karpenter-check",
+            "namespace": "karpenter-check",
+            "labels": {"app.kubernetes.io/name": "karpenter-check"},
+        },
+        "spec": {
+            "selector": {"matchLabels": {"app.kubernetes.io/name": "karpenter-check"}},
+            "endpoints": [{"port": "metrics", "interval": "1m", "honorLabels": True}],
+        },
+    }
+
+
+def compiled() -> dict[str, str]:
+    """The text of each compiled file, by its name."""
+    alerts = evaluated("mixin.prometheusAlerts")
+    made = {
+        "alerts.yaml": alerts,
+        "prometheusrule.yaml": prometheus_rule(alerts),
+        "servicemonitor.yaml": service_monitor(),
+    }
+    return {name: _MADE + yaml.safe_dump(value, sort_keys=False, width=1000, allow_unicode=True) for name, value in made.items()}
+
+
+if __name__ == "__main__":
+    for file_name, text in compiled().items():
+        (COMPILED / file_name).write_text(text, encoding="utf-8")
