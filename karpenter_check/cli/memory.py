@@ -44,7 +44,8 @@ def recall(state: Path | None, gateway: Gateway | None, cluster: str, said: Said
             last = recalled(pushed, cluster)
         except ValueError as error:
             said.warning(f"what the Pushgateway holds cannot be gone on from: {error}")
-    if last is None:
+    unread = gateway is not None and pushed is None
+    if last is None and not unread:
         said.note("no earlier run is remembered: what stands now is where counters begin")
     return Memory(last, PUSHGATEWAY if last else NOTHING, pushed)
 

@@ -24,7 +24,7 @@ def delete(**options: Any) -> None:
 
     target = PushOptions.taken_from(options).target("")
     try:
-        target.delete()
+        there = target.delete()
     except GatewayError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"deleted {target.group} from {target.shown}", err=True)
+    click.echo(f"{'deleted' if there else 'there is no group'} {target.group} {'from' if there else 'at'} {target.shown}", err=True)

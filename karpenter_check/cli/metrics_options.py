@@ -13,6 +13,7 @@ from karpenter_check.cli.option import option
 from karpenter_check.cli.scan_types import DETAILS, NAMESPACE
 
 if TYPE_CHECKING:
+    from karpenter_check.cli.said import Said
     from karpenter_check.metrics.family import Family
     from karpenter_check.metrics.remembering import Run
 
@@ -37,8 +38,8 @@ NAMING = option(
 """Also of commands that only read metrics back."""
 _HOW_MUCH = (
     option("--metrics-detail", type=click.Choice(DETAILS), default=DETAILS[0], show_default=True, help="Name objects in metrics, or nothing smaller than NodePools."),
-    option("--max-series", type=click.IntRange(min=100), default=_MAX_SERIES, show_default=True, metavar="NUMBER", help="Leave out series of objects where there are more than so many series."),
-    option("--state", type=_StateFile(dir_okay=False), metavar="FILE", help="Remember in this file what was counted, so that counters go on. Default: what the Pushgateway holds."),
+    option("--max-series", type=click.IntRange(min=100), default=_MAX_SERIES, show_default=True, metavar="NUMBER", help="Leave out series of objects where there are more than so many series; those of rules and NodePools stay."),
+    option("--state", type=_StateFile(dir_okay=False), metavar="FILE", help="Remember in this file what was counted, so that counters go on. Default: the Pushgateway remembers, if there is one."),
 )  # fmt: skip
 
 
@@ -55,6 +56,17 @@ class MetricsOptions:
     def taken_from(cls, options: dict[str, Any]) -> "MetricsOptions":
         """These options, taken out of all that a command was called with."""
         return cls(**{name: options.pop(name) for name in cls.__annotations__})
+
+    def tell(self, families: "Sequence[Family]", said: "Said") -> None:
+        """Say it where not everything has a series, or more has one than was wanted."""
+        dropped = sum(value for family in families if family.name == "series_dropped" for value in family.samples.values())
+        if dropped:
+            said.note(f"{dropped:.0f} series were left out of the metrics: --max-series is {self.max_series}")
+        every = sum(family.series for family in families)
+        if every > self.max_series:
+            said.warning(
+                f"rules and NodePools alone have {every} series, more than --max-series {self.max_series}; none of them is left out"
+            )
 
     def run(self, *, took: float, source: str, before: "Sequence[Family]") -> "Run":
         """A run of ours that tells as much as is wanted; `took` is in seconds."""

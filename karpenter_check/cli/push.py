@@ -58,6 +58,8 @@ class PushOptions:
                 "--push-gateway-url: no user or password in an address; use --push-username and --push-password-file"
             )
         cluster = self.cluster_name or cluster
+        if not self.push_job:
+            raise click.UsageError("--push-job: it is empty, and a group has a job")
         if not cluster:
             raise click.UsageError("pushing needs a name for the cluster: give --cluster-name")
         try:
@@ -118,7 +120,7 @@ def push_report(
             families = status_families(report.snapshot, version=__version__, at=report.snapshot.taken_at)
             gateway.post(families)
         elif memory.pushed is None and memory.last is None:
-            said.warning("so counters are left in the Pushgateway as they are, for the next run to go on from")
+            said.warning("so counters stay in the Pushgateway as they are, and the next run goes on from them")
             families = tuple(family for family in families if family.metric not in REMEMBERED)
             gateway.post(families)
         else:

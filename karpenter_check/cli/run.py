@@ -124,6 +124,7 @@ def _metrics(
     this_run = wanted.run(took=perf_counter() - started, source=memory.source, before=memory.pushed or ())
     families: Sequence[Family]
     families, remembers = remembered(report, memory.last, this_run)
+    wanted.tell(families, said)
     if wanted.state:
         keep(wanted.state, remembers, said)  # before the push: what is pushed twice is only late, what is forgotten counts twice
     if gateway:

@@ -11,7 +11,9 @@ from karpenter_check.cli.scan_types import ADDRESS, DURATION
 from karpenter_check.cli.source_options import source_options
 
 
-@click.command()
+@click.command(
+    epilog="Every option can be set in the environment, too: --interval is KARPENTER_CHECK_INTERVAL. Several values are separated by spaces."
+)
 @option(
     "--interval",
     type=DURATION,
@@ -45,9 +47,9 @@ def command(**options: Any) -> None:
     """Scan again and again, and answer Prometheus with the metrics of the latest scan.
 
     \b
-    /metrics  what a scan would push to a Pushgateway
-    /readyz   200 once a scan has ended well
-    /healthz  200 as long as scans come to an end
+    /metrics  what a scan would push to a Pushgateway; 503 before the first
+    /readyz   200 once a scan has ended well, 503 before
+    /healthz  200 as long as scans come to an end, else 503
 
     It stops on Ctrl-C (130) and SIGTERM (143).
     """  # noqa: D301  click reads \b as "do not wrap"

@@ -132,5 +132,6 @@ class _Scans:
         self._said.detail(f"scanned in {took:.1f} s: {plural(len(report.results), 'finding')}")
         this_run = wanted.run(took=took, source=source, before=self.families)
         self.families, self._memory = remembered(report, last, this_run)
+        wanted.tell(self.families, self._said)
         if wanted.state:
             keep(wanted.state, self._memory, self._said)

@@ -84,7 +84,8 @@ class Endpoint:
         match environment["PATH_INFO"]:
             case "/metrics" if shown is not None:
                 application: WSGIApplication = make_wsgi_app(shown)
-                return application(environment, start)
+                answer = application({**environment, "REQUEST_METHOD": "GET"}, start)
+                return answer if environment["REQUEST_METHOD"] == "GET" else []
             case "/metrics" | "/readyz":
                 return (
                     _said("200 OK", "ok\n", start)

@@ -6,6 +6,7 @@ PUT replaces a group whole. POST replaces only the families it brings, and an em
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import ijson
 import msgspec
@@ -59,25 +60,38 @@ class Gateway:
         """Replace only these families of the group. Raises GatewayError."""
         pushadd_to_gateway(self._url, self._job, registry(families, self._namespace), self._grouping, self._timeout, self._handler)
 
-    def delete(self) -> None:
-        """Delete the group; it is no error if there is none. Raises GatewayError."""
+    def delete(self) -> bool:
+        """Delete the group, and return whether there was one, or may have been where the gateway does not tell. Raises GatewayError."""
+        try:
+            there = self._group() is not None
+        except GatewayError:
+            there = True
         delete_from_gateway(self._url, self._job, self._grouping, self._timeout, self._handler)
+        return there
 
     def read(self) -> tuple[Family, ...]:
         """Our families in the group as they were pushed last; none where there is no such group. Raises GatewayError."""
+        try:
+            return tuple(families_of_group(self._group() or {}, self._namespace))
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise GatewayError(f"{self.shown} gives {_NO_LIST}") from error
+
+    def _group(self) -> Mapping[str, Any] | None:
+        """The group, with what the gateway tells of each family; None where there is none. Raises GatewayError."""
         ours = {"job": self._job, **self._grouping}
         with self._transport.stream(f"{self._url}/api/v1/metrics") as answer:
             try:
                 for group in ijson.items(answer, "data.item"):
                     if group.get("labels") == ours:
-                        return tuple(families_of_group(group, self._namespace))
+                        found: Mapping[str, Any] = group
+                        return found
             except TooLong as error:
                 raise GatewayError(f"{self.shown} lists more than {MOST_BYTES >> 20} MiB of metrics at /api/v1/metrics") from error
-            except (ijson.JSONError, msgspec.MsgspecError, ValueError, AttributeError) as error:
+            except (ijson.JSONError, ValueError, AttributeError) as error:
                 raise GatewayError(f"{self.shown} gives {_NO_LIST}") from error
             if b'"data"' not in answer.start:
                 raise GatewayError(f"{self.shown} gives {_NO_LIST}")
-        return ()
+        return None
 
     def _handler(
         self,

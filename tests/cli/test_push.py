@@ -229,6 +229,26 @@ def test_metrics_delete_takes_the_group_away(pushgateway: Pushgateway) -> None:
     assert result.stderr == f'deleted {{job="karpenter-check", cluster="old", team="core"}} from {pushgateway.url}\n'
 
 
+def test_metrics_delete_tells_that_there_is_no_such_group(pushgateway: Pushgateway) -> None:
+    run("scan", "--demo", "--push-gateway-url", pushgateway.url, "--cluster-name", "prod", "--push-label", "team=core")
+    result = run("metrics", "delete", "--push-gateway-url", pushgateway.url, "--cluster-name", "prod")
+
+    assert (result.exit_code, len(pushgateway.groups())) == (0, 1)
+    assert result.stderr == f'there is no group {{job="karpenter-check", cluster="prod"}} at {pushgateway.url}\n'
+
+
+def test_series_that_are_left_out_are_told(pushgateway: Pushgateway) -> None:
+    result = run("scan", "--demo", "--push-gateway-url", pushgateway.url, "--max-series", "100")
+    pushed = pushgateway.group(cluster="demo")
+    dropped = sum(value for (name, _), value in pushed.items() if name == "karpenter_check_series_dropped")
+
+    assert f"note: {dropped:.0f} series were left out of the metrics: --max-series is 100" in result.stderr
+    assert (
+        f"warning: rules and NodePools alone have {len(pushed)} series, more than --max-series 100; none of them is left out"
+        in result.stderr
+    )
+
+
 def test_metrics_delete_tells_what_fails() -> None:
     result = run("metrics", "delete", "--push-gateway-url", nothing_listens(), "--cluster-name", "x", "--push-timeout", "1s")
 
@@ -243,6 +263,7 @@ def test_metrics_delete_tells_what_fails() -> None:
         (("--push-gateway-url", "http://u:p@gateway"), "--push-gateway-url: no user or password in an address; use --push-username and --push-password-file"),
         (("--push-gateway-url", "http://gateway", "--push-label", "x"), "--push-label: 'x' is not NAME=VALUE"),
         (("--push-gateway-url", "http://gateway", "--push-label", "instance=x"), "--push-label: instance is taken; the group has it, or its metrics do"),
+        (("--push-gateway-url", "http://gateway", "--push-job", ""), "--push-job: it is empty, and a group has a job"),
         (("--push-required",), "--push-required: say where to push, with --push-gateway-url"),
     ],
 )  # fmt: skip

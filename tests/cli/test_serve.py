@@ -105,7 +105,7 @@ def test_only_what_is_there_is_answered() -> None:
 
         assert served.ask("/") == (404, "there are /metrics, /healthz and /readyz\n")
         assert served.ask("/metrics", "POST") == (405, "only GET\n")
-        assert served.ask("/readyz", "HEAD") == (200, "")
+        assert [served.ask(path, "HEAD") for path in ("/readyz", "/metrics")] == [(200, "")] * 2
 
 
 def a_cluster_file(folder: Path, *, uncounted: bool, cluster: str = "prod") -> Path:

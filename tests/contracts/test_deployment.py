@@ -30,10 +30,11 @@ def test_the_access_is_that_of_the_cronjob() -> None:
 
 
 def test_the_pod_runs_where_the_cronjobs_does_and_is_as_hardened() -> None:
-    own = ("containers", "volumes", "restartPolicy")
+    own = ("containers", "volumes", "restartPolicy", "securityContext")
     of_container = ("args", "env", "ports", "livenessProbe", "readinessProbe", "volumeMounts")
 
     assert without(SERVER, *own) == without(POD, *own)
+    assert SERVER["securityContext"] == {**POD["securityContext"], "fsGroup": POD["securityContext"]["runAsGroup"]}
     assert without(CONTAINER, *of_container) == without(JOB_CONTAINER, *of_container)
 
 

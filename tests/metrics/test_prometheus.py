@@ -175,7 +175,7 @@ def test_a_run_that_cannot_read_back_leaves_the_counters_to_the_next_one(watch: 
         patched.setattr(Gateway, "read", unread)
         said = watch.scan(after(), "-1m")
     assert "warning: what was pushed last cannot be read: the Pushgateway answers HTTP 503" in said
-    assert "counters are left in the Pushgateway as they are" in said
+    assert "counters stay in the Pushgateway as they are" in said
     assert (watch.total(MISMATCHES), watch.total(FAILURES)) == (1, 1)
 
     watch.scan(later(), "-5m")
