@@ -18,6 +18,7 @@ _EARLY = timedelta(seconds=5)
 class Delay:
     """How long a node that is gone was kept."""
 
+    key: str
     node: str
     nodepool: str
     reason: str
@@ -25,8 +26,8 @@ class Delay:
 
 
 def gone_nodes(last: LastRun | None, snapshot: Snapshot) -> Sequence[KnownNode]:
-    """The nodes of the last run that are not there any more; none where not all were seen, or where the clock stepped back."""
-    if last is None or snapshot.taken_at < last.taken_at or not (snapshot.whole(Kind.NODECLAIM) and snapshot.whole(Kind.NODE)):
+    """The nodes of the last run that are not there any more; none where not all were seen, or where no time has passed since."""
+    if last is None or snapshot.taken_at <= last.taken_at or not (snapshot.whole(Kind.NODECLAIM) and snapshot.whole(Kind.NODE)):
         return ()
     uids = {claim.metadata.uid for claim in snapshot.nodeclaims}
     names = {claim.status.node_name for claim in snapshot.nodeclaims} | snapshot.nodes_by_name.keys()
@@ -65,7 +66,7 @@ def delays(gone: Sequence[KnownNode], snapshot: Snapshot) -> Iterator[Delay]:
         if known.overdue_since:
             end = min(let_go.get(known.uid, snapshot.taken_at), snapshot.taken_at)
             seconds = max(0.0, (end - known.overdue_since).total_seconds())
-            yield Delay(known.node, known.nodepool, known.delay_reason or "unknown", seconds)
+            yield Delay(f"reaped/{known.uid or known.node}", known.node, known.nodepool, known.delay_reason or "unknown", seconds)
 
 
 def known_nodes(

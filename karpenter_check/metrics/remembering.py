@@ -118,11 +118,13 @@ def _memory(report: Report, last: LastRun | None, evaluated: Collection[str], ov
     histograms.fill(names)
     nodes = last.nodes if last else ()
     tally.count(occurred(report, evaluated, {known.uid: known for known in nodes if known.uid}))
-    if DEATH_RULE in evaluated:
+    if DEATH_RULE in evaluated and not (last and at < last.taken_at):  # a clock that stepped back shows nodes as they were
         gone = gone_nodes(last, snapshot)
         tally.count(of_death(death, between=True) for death in deaths_between(gone, snapshot))
         for delay in delays(gone, snapshot):
-            histograms.observe(delay)
+            if delay.key not in tally.counted:
+                tally.counted[delay.key] = at
+                histograms.observe(delay)
         nodes = known_nodes(last, snapshot, overdue, evaluated, gone)
     seen = set(names) if snapshot.whole(Kind.NODEPOOL) else None
     series, counted = tally.kept(seen)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from karpenter_check.metrics.bounded import Detail
@@ -188,6 +188,12 @@ STEPS = st.lists(
 )
 
 
+@example(
+    World((Life(dies=2, drains=1, uncounted_from=0, drifts=0),), ()),
+    [(1, "scan"), (3, "scan"), (1, "scan"), (3, "scan")],
+    in_a_file,
+    Detail.OBJECT,
+)
 @settings(max_examples=400, deadline=None)
 @given(WORLDS, STEPS, st.sampled_from([in_a_file, in_the_gateway]), st.sampled_from(list(Detail)))
 def test_nothing_counts_twice_whatever_is_lost_repeated_or_out_of_order(

@@ -305,6 +305,35 @@ def test_the_moment_at_which_karpenter_let_go_ends_the_delay() -> None:
 
 
 @BOTH
+def test_a_clock_that_steps_back_to_a_node_that_is_gone_observes_it_once(keeps: Keeps) -> None:
+    history = History(keeps)
+    for cluster, at in (
+        (kept_for_hours(), "0s"),
+        (a_cluster(a_nodepool()), "-30m"),
+        (kept_for_hours(), "-10m"),
+        (a_cluster(a_nodepool()), "-40m"),
+    ):
+        history.scan(cluster, ago(at))
+    observed = [family.distributions for family in history.families if family.metric == POOL_REAPING_DELAY]
+
+    assert [sum(entry.counts) for distributions in observed for entry in distributions.values()] == [1]
+
+
+def test_a_list_that_shows_a_node_again_observes_it_once() -> None:
+    history = History()
+    for cluster, at in (
+        (kept_for_hours(), "0s"),
+        (a_cluster(a_nodepool()), "-30m"),
+        (kept_for_hours(), "-35m"),
+        (a_cluster(a_nodepool()), "-40m"),
+    ):
+        history.scan(cluster, ago(at))
+    observed = [family.distributions for family in history.families if family.metric == POOL_REAPING_DELAY]
+
+    assert [sum(entry.counts) for distributions in observed for entry in distributions.values()] == [1]
+
+
+@BOTH
 def test_a_node_that_is_not_wanted_gone_any_more_has_no_delay(keeps: Keeps) -> None:
     history = History(keeps)
     history.scan(kept_for_hours())
