@@ -7,11 +7,11 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from karpenter_check.cli.option import Command, option
+from karpenter_check.cli.option import option, options
 
 DEFAULT = Path(".karpenter-check.yaml")
 
-_OPTIONS = (
+configuration_options = options(
     option(
         "--config",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -22,15 +22,9 @@ _OPTIONS = (
     option("--honor-annotations", is_flag=True, help="Leave be what karpenter-check/ignore annotations on objects say."),
     option("--no-ignores", is_flag=True, help="Leave nothing be, whatever the configuration says."),
 )
+"""Gives a command the options that say what it is configured with."""
 SHOW_SUPPRESSED = option("--show-suppressed", is_flag=True, help="Show what is left be, too, and why.")
 """For commands that show findings."""
-
-
-def configuration_options(command: Command) -> Command:
-    """The command with the options that say what it is configured with."""
-    for declare in reversed(_OPTIONS):
-        command = declare(command)
-    return command
 
 
 @dataclass(frozen=True, kw_only=True)

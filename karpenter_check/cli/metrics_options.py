@@ -1,15 +1,15 @@
 """Options that say what metrics are called, how much they tell, and what their counters go on from."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from karpenter_check import __version__
-from karpenter_check.cli.option import option
+from karpenter_check.cli.option import option, options
 from karpenter_check.cli.scan_types import DETAILS, NAMESPACE
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from karpenter_check.metrics.family import Family
     from karpenter_check.metrics.remembering import Run
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 _MAX_SERIES = 2000
 
 
@@ -31,16 +30,13 @@ class _StateFile(click.Path):
         return path
 
 
-NAMING = option(
-    "--metrics-namespace", type=NAMESPACE, default="karpenter_check", show_default=True, metavar="NAME",
-    help="What stands before the names of all metrics.",
-)  # fmt: skip
-"""Also of commands that only read metrics back."""
-_HOW_MUCH = (
+metrics_options = options(
+    option("--metrics-namespace", type=NAMESPACE, default="karpenter_check", show_default=True, metavar="NAME", help="What stands before the names of all metrics."),
     option("--metrics-detail", type=click.Choice(DETAILS), default=DETAILS[0], show_default=True, help="Name objects in metrics, or nothing smaller than NodePools."),
     option("--max-series", type=click.IntRange(min=100), default=_MAX_SERIES, show_default=True, metavar="NUMBER", help="Leave out series of objects where there are more than so many series; those of rules and NodePools stay."),
     option("--state", type=_StateFile(dir_okay=False), metavar="FILE", help="Remember in this file what was counted, so that counters go on. Default: the Pushgateway remembers, if there is one."),
 )  # fmt: skip
+"""Gives a command the options that say what metrics are to be."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +55,9 @@ class MetricsOptions:
 
     def tell(self, families: "Sequence[Family]", said: "Said") -> None:
         """Say it where not everything has a series, or more has one than was wanted."""
-        dropped = sum(value for family in families if family.name == "series_dropped" for value in family.samples.values())
+        from karpenter_check.metrics.catalogue import SERIES_DROPPED  # noqa: PLC0415  --help must not wait for what a scan needs
+
+        dropped = sum(value for family in families if family.metric == SERIES_DROPPED for value in family.samples.values())
         if dropped:
             said.note(f"{dropped:.0f} series were left out of the metrics: --max-series is {self.max_series}")
         every = sum(family.series for family in families)
@@ -81,10 +79,3 @@ class MetricsOptions:
             detail=Detail(self.metrics_detail),
             max_series=self.max_series,
         )
-
-
-def metrics_options(command: Command) -> Command:
-    """Give a command the options that say what metrics are to be."""
-    for decorate in reversed((NAMING, *_HOW_MUCH)):
-        command = decorate(command)
-    return command

@@ -26,6 +26,17 @@ def option(*declarations: str, **attributes: Any) -> Callable[[Command], Command
     return click.option(*declarations, cls=_Option, envvar=variable, **attributes)
 
 
+def options(*declared: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Several options as one decorator; --help tells them in this order."""
+
+    def decorate(command: Command) -> Command:
+        for declare in reversed(declared):
+            command = declare(command)
+        return command
+
+    return decorate
+
+
 def complete_slugs(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001  click's signature
     """The rules that a shell offers, also after a comma."""
     from karpenter_check.rules import every_rule  # noqa: PLC0415  only completion needs the rules here

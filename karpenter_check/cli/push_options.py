@@ -1,18 +1,15 @@
 """Options that say where metrics go. Secrets come from files and the environment: an argument list can be read by everyone."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
-from karpenter_check.cli.option import option
+from karpenter_check.cli.option import option, options
 from karpenter_check.cli.scan_types import DURATION
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
-_TARGET = (
+push_options = options(
     option("--push-gateway-url", metavar="URL", help="The Pushgateway to push metrics to; http or https, a path is kept."),
     option("--push-job", default="karpenter-check", show_default=True, metavar="NAME", help="The group's job."),
     option("--cluster-name", metavar="NAME", help="The group's cluster. What a scan finds is pushed under the kubeconfig context's cluster, else Karpenter's CLUSTER_NAME."),
@@ -25,10 +22,4 @@ _TARGET = (
     option("--push-client-certificate-file", type=_FILE, metavar="FILE", help="Our certificate, for a gateway that asks for one."),
     option("--push-client-key-file", type=_FILE, metavar="FILE", help="Its key, if it is in a file of its own."),
 )  # fmt: skip
-
-
-def push_options(command: Command) -> Command:
-    """Give a command the options that say where a group of metrics is."""
-    for decorate in reversed(_TARGET):
-        command = decorate(command)
-    return command
+"""Gives a command the options that say where a group of metrics is."""

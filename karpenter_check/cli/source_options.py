@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
-from karpenter_check.cli.option import Command, option
+from karpenter_check.cli.option import option, options
 from karpenter_check.cli.scan_types import DURATION, TIME, VERSION, InputPath
 
-_OPTIONS = (
+source_options = options(
     option(
         "-f",
         "--filename",
@@ -48,10 +48,4 @@ _OPTIONS = (
     option("--no-events", is_flag=True, help="Do not read events; rules that know by them alone are skipped."),
     option("--karpenter-version", type=VERSION, metavar="X.Y.Z", help="Karpenter's version, where no Deployment tells it."),
 )
-
-
-def source_options(command: Command) -> Command:
-    """The command with the options that say where its snapshot comes from."""
-    for declare in reversed(_OPTIONS):
-        command = declare(command)
-    return command
+"""Gives a command the options that say where its snapshot comes from."""

@@ -2,7 +2,10 @@
 
 import pytest
 
-from karpenter_check.cli.scan_types import DURATION
+from karpenter_check.cli.scan import command
+from karpenter_check.cli.scan_types import DETAILS, DURATION
+from karpenter_check.metrics.bounded import MAX_SERIES, Detail
+from karpenter_check.metrics.family import NAMESPACE
 
 
 @pytest.mark.parametrize(
@@ -10,3 +13,14 @@ from karpenter_check.cli.scan_types import DURATION
 )
 def test_a_duration_reads_as_kubectl_reads_it(text: str, seconds: float) -> None:
     assert DURATION.convert(text, None, None) == seconds
+
+
+def test_what_help_says_of_metrics_is_what_metrics_have() -> None:
+    defaults = {parameter.name: parameter.default for parameter in command.params}
+
+    assert list(map(str, Detail)) == DETAILS
+    assert (defaults["metrics_detail"], defaults["max_series"], defaults["metrics_namespace"]) == (
+        Detail.OBJECT,
+        MAX_SERIES,
+        NAMESPACE,
+    )
