@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from karpenter_check.disruption.candidate import DRIFTED
 from karpenter_check.disruption.expiry import INTERRUPTIONS, died_of_expiry, time_to_live
 from karpenter_check.scheduling.claim_name import nodepool_by_claim_name
 from karpenter_check.snapshot import NodeClaim, Snapshot
@@ -49,7 +48,7 @@ def _word(said: str) -> DeathReason:
     lower = said.lower()
     if "expir" in lower:
         return DeathReason.EXPIRED
-    if DRIFTED.lower() in lower or "drift" in lower:
+    if "drift" in lower:
         return DeathReason.DRIFTED
     graceful = ("empty", "emptiness", "underutilized", "consolidat")
     return DeathReason.CONSOLIDATED if any(word in lower for word in graceful) else DeathReason.UNKNOWN

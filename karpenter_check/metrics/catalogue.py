@@ -164,7 +164,6 @@ METRICS: tuple[Metric, ...] = (
     NOT_REAPED, NODE_EXPIRY, NODE_OVERDUE_SINCE, MISMATCHES, TTL_DEATHS, NOMINATION_FAILURES, NODES_FOR_PODS, POOL_MISMATCHES, POOL_DEATHS,
     POOL_FAILURES, POOL_NODES_FOR_PODS, REAPING_DELAY, POOL_REAPING_DELAY,
 )  # fmt: skip
-BY_NAME: Mapping[str, Metric] = {metric.name: metric for metric in METRICS}
 COUNTERS = tuple(metric for metric in METRICS if metric.type is Type.COUNTER)
 HISTOGRAMS = tuple(metric for metric in METRICS if metric.type is Type.HISTOGRAM)
 OF_OBJECTS = frozenset(metric for metric in METRICS if {"node", "pod"} & set(metric.labels))

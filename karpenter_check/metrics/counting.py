@@ -7,14 +7,32 @@ ahead. What stood when nothing was known yet is where counting begins, and adds 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from karpenter_check.metrics.catalogue import COUNTERS, OF_NODEPOOLS
 from karpenter_check.metrics.family import Metric
 from karpenter_check.metrics.occurrences import Occurred
-from karpenter_check.snapshot.last_run import Count, Labels, LastRun
+from karpenter_check.snapshot.last_run import Count, Delays, Labels, LastRun
 
 KEPT_FOR = timedelta(days=1)
 """So long after what it counts was there last, a series is kept."""
+
+
+Series = TypeVar("Series", Count, Delays)
+
+
+def staying(
+    entries: Mapping[Labels, Series], at: datetime, nodepools: Collection[str] | None, *, total: bool
+) -> tuple[Series, ...]:
+    """The series that stay: of what was there within a day, and a total as long as its NodePool may be there.
+
+    `nodepools` is None where not all of them were seen.
+    """
+    return tuple(
+        entry
+        for labels, entry in sorted(entries.items())
+        if at - entry.seen <= KEPT_FOR or (total and (nodepools is None or labels[0] in nodepools))
+    )
 
 
 @dataclass
@@ -90,20 +108,7 @@ class Tally:
                     self.add(metric, labels, 0.0)
 
     def kept(self, nodepools: Collection[str] | None) -> tuple[Mapping[str, tuple[Count, ...]], Mapping[str, datetime]]:
-        """The series and the keys that stay: those of what was there within a day, and the totals of NodePools that may be there.
-
-        `nodepools` is None where not all of them were seen.
-        """
+        """The series that stay, and the keys of what was there within a day; `nodepools` as for `staying`."""
         totals = {metric.name for metric in OF_NODEPOOLS}
-        series = {}
-        for name, entries in self.series.items():
-            lasting = name in totals
-            series[name] = tuple(
-                entry
-                for labels, entry in sorted(entries.items())
-                if self._recent(entry.seen) or (lasting and (nodepools is None or labels[0] in nodepools))
-            )
-        return series, {key: seen for key, seen in sorted(self.counted.items()) if self._recent(seen)}
-
-    def _recent(self, seen: datetime) -> bool:
-        return self.at - seen <= KEPT_FOR
+        series = {name: staying(entries, self.at, nodepools, total=name in totals) for name, entries in self.series.items()}
+        return series, {key: seen for key, seen in sorted(self.counted.items()) if self.at - seen <= KEPT_FOR}

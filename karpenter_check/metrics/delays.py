@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from karpenter_check.metrics.catalogue import DELAY_BUCKETS, HISTOGRAMS, POOL_REAPING_DELAY, REAPING_DELAY
-from karpenter_check.metrics.counting import KEPT_FOR
+from karpenter_check.metrics.counting import staying
 from karpenter_check.metrics.known_nodes import Delay
 from karpenter_check.snapshot.last_run import Delays, Labels, LastRun
 
@@ -48,11 +48,6 @@ class Histograms:
     def kept(self, nodepools: Collection[str] | None) -> Mapping[str, tuple[Delays, ...]]:
         """The series that stay, as with counters."""
         return {
-            name: tuple(
-                entry
-                for labels, entry in sorted(entries.items())
-                if self._at - entry.seen <= KEPT_FOR
-                or (name == POOL_REAPING_DELAY.name and (nodepools is None or labels[0] in nodepools))
-            )
+            name: staying(entries, self._at, nodepools, total=name == POOL_REAPING_DELAY.name)
             for name, entries in self._series.items()
         }

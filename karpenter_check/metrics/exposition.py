@@ -13,7 +13,7 @@ from karpenter_check.metrics.catalogue import DELAY_BUCKETS
 from karpenter_check.metrics.family import NAMESPACE, Family, Type
 
 
-class FamiliesCollector(Collector):
+class _Collected(Collector):
     """Families as prometheus_client reads them: its own counters and histograms could not go on from where they were."""
 
     def __init__(self, families: Sequence[Family], namespace: str = NAMESPACE) -> None:
@@ -50,7 +50,7 @@ def _buckets(counts: Sequence[float]) -> Iterator[tuple[str, float]]:
 def registry(families: Sequence[Family], namespace: str = NAMESPACE) -> CollectorRegistry:
     """A fresh registry of these families alone: the default one carries the process's own."""
     fresh = CollectorRegistry()
-    fresh.register(FamiliesCollector(families, namespace))
+    fresh.register(_Collected(families, namespace))
     return fresh
 
 

@@ -9,6 +9,7 @@ from karpenter_check.disruption.expiry import expiry
 from karpenter_check.metrics.overdue import Overdue, rule_of
 from karpenter_check.snapshot import Kind, Snapshot
 from karpenter_check.snapshot.last_run import KnownNode, LastRun
+from karpenter_check.snapshot.once import once
 
 _EARLY = timedelta(seconds=5)
 """So much before its expiry a NodeClaim may be deleted for that, as clocks differ."""
@@ -50,6 +51,7 @@ def deaths_between(gone: Sequence[KnownNode], snapshot: Snapshot) -> Iterator[De
         yield Death(known.uid, known.nodeclaim, known.node, known.nodepool, reason, at, known.expires is not None)
 
 
+@once
 def _let_go(snapshot: Snapshot) -> Mapping[str, datetime]:
     """When Karpenter took its finalizer off the NodeClaims that are gone, by their UID."""
     return {

@@ -21,8 +21,9 @@ from karpenter_check.metrics.catalogue import (
     REAPING_OVERDUE,
 )
 from karpenter_check.metrics.family import Family
-from karpenter_check.metrics.overdue import Overdue, rule_of
-from karpenter_check.metrics.run_families import BUDGETS_RULE, EXPIRIES_RULE, LIMITS_RULE, NOMINATED_RULE
+from karpenter_check.metrics.occurrences import DEATH_RULE
+from karpenter_check.metrics.overdue import BUDGETS_RULE, NOMINATED_RULE, Overdue, rule_of
+from karpenter_check.metrics.run_families import LIMITS_RULE
 from karpenter_check.scan import Report
 from karpenter_check.scheduling.nodepool import remaining as remaining_limits
 from karpenter_check.snapshot import Snapshot
@@ -38,7 +39,7 @@ def node_families(
     """Gauges of nodes and NodePools, as far as the rules that they stand on were evaluated."""
     snapshot = report.snapshot
     families = [*_overdue(snapshot, overdue, evaluated), *_of_known(snapshot, known)]
-    if EXPIRIES_RULE in evaluated:
+    if DEATH_RULE in evaluated:
         families += _expiring(snapshot)
     if LIMITS_RULE in evaluated:
         families.append(Family(LIMIT_HEADROOM, dict(_headroom(snapshot))))

@@ -12,12 +12,12 @@ from karpenter_check.metrics.catalogue import DELAY_REASONS
 from karpenter_check.scan import Report
 from karpenter_check.snapshot import NodeClaim, Snapshot
 
-BLOCKED_RULE = "node-reaping-blocked"
+BLOCKED_RULE, BUDGETS_RULE, NOMINATED_RULE = "node-reaping-blocked", "budget-blocks-disruption", "node-reaping-nominated"
 _REASON_OF_RULE: Mapping[str, str] = {
     "node-terminating-stuck": "terminating",
-    "node-reaping-nominated": "nominated",
+    NOMINATED_RULE: "nominated",
     BLOCKED_RULE: "",
-    "budget-blocks-disruption": "budget",
+    BUDGETS_RULE: "budget",
     "drift-unresolved": "",
     "node-expiry-overdue": "unknown",
 }

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from karpenter_check.metrics.bounded import Detail
 from karpenter_check.metrics.catalogue import (
     COUNTERS,
-    DELAY_BUCKETS,
     HISTOGRAMS,
     MEMORY_INFO,
     NODE_EXPIRY,
@@ -83,7 +82,5 @@ def _nodes(expiries: Mapping[Labels, float], overdue: Mapping[Labels, float]) ->
 
 
 def _delays(family: Family | None, pruned: datetime) -> Iterator[Delays]:
-    """Series with our own buckets: others are of another version, and cannot be gone on from."""
     for labels, distribution in sorted(family.distributions.items() if family else ()):
-        if len(distribution.counts) == len(DELAY_BUCKETS) + 1:
-            yield Delays(labels, distribution.counts, distribution.total, pruned)
+        yield Delays(labels, distribution.counts, distribution.total, pruned)

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from karpenter_check.metrics.bounded import MAX_SERIES, Detail, bounded
 from karpenter_check.metrics.catalogue import (
-    BY_NAME,
     COUNTERS,
     HISTOGRAMS,
     MEMORY_INFO,
@@ -26,7 +25,7 @@ from karpenter_check.metrics.overdue import Overdue, overdue_nodes
 from karpenter_check.metrics.run_families import carried_over, evaluated_rules, findings_families
 from karpenter_check.scan import Report
 from karpenter_check.snapshot import Kind
-from karpenter_check.snapshot.last_run import Labels, LastRun, latest
+from karpenter_check.snapshot.last_run import Labels, LastRun
 
 _AHEAD = timedelta(days=1)
 """No clock steps back so far; a memory that is further ahead was written by one that was wrong."""
@@ -131,11 +130,11 @@ def _memory(report: Report, last: LastRun | None, evaluated: Collection[str], ov
     before = dict(last.evaluated) if last else {}
     pruned = last.pruned if last and last.pruned and at - last.pruned <= KEPT_FOR else at
     return LastRun(
-        taken_at=latest(last.taken_at if last else None, at),
+        taken_at=max(last.taken_at, at) if last else at,
         cluster=snapshot.cluster or (last.cluster if last else ""),
-        evaluated={**before, **{slug: latest(before.get(slug), at) for slug in sorted(_moves_on(report, last, evaluated))}},
+        evaluated={**before, **{slug: max(before.get(slug, at), at) for slug in sorted(_moves_on(report, last, evaluated))}},
         nodes=nodes,
-        counters={name: entries for name, entries in series.items() if name in BY_NAME},
+        counters=dict(series),
         delays=dict(histograms.kept(seen)),
         counted=dict(counted),
         pruned=pruned,

@@ -25,24 +25,20 @@ from karpenter_check.metrics.catalogue import (
     SUPPRESSED,
 )
 from karpenter_check.metrics.family import Family, Metric
-from karpenter_check.metrics.overdue import rule_of
+from karpenter_check.metrics.occurrences import DEATH_RULE
+from karpenter_check.metrics.overdue import BUDGETS_RULE, NOMINATED_RULE, rule_of
 from karpenter_check.scan import Outcome, Report
 from karpenter_check.snapshot import Kind, Snapshot, Status
 from karpenter_check.snapshot.last_run import Labels
 
-BUDGETS_RULE, EXPIRIES_RULE, LIMITS_RULE, NOMINATED_RULE = (
-    "budget-blocks-disruption",
-    "node-ttl-death",
-    "nodepool-limit-reached",
-    "node-reaping-nominated",
-)
+LIMITS_RULE = "nodepool-limit-reached"
 _RULE: Mapping[Metric, Callable[[Labels], str]] = {
     FINDINGS: lambda labels: labels[0],
     NOT_REAPED: lambda _: NOMINATED_RULE,
     NODES_BLOCKED: lambda labels: rule_of(labels[1]),
     REAPING_OVERDUE: lambda labels: rule_of(labels[1]),
-    NODES_EXPIRING: lambda _: EXPIRIES_RULE,
-    NEXT_EXPIRY: lambda _: EXPIRIES_RULE,
+    NODES_EXPIRING: lambda _: DEATH_RULE,
+    NEXT_EXPIRY: lambda _: DEATH_RULE,
     LIMIT_HEADROOM: lambda _: LIMITS_RULE,
     ALLOWED_DISRUPTIONS: lambda _: BUDGETS_RULE,
 }

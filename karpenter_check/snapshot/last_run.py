@@ -1,6 +1,5 @@
 """What earlier runs knew, as one versioned value: a scan lives for seconds, and counters go on."""
 
-from datetime import datetime
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -103,8 +102,3 @@ def decoded(data: bytes) -> LastRun:
         return msgspec.json.decode(data, type=_File).last_run
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise NotUnderstood(str(error)) from error
-
-
-def latest(one: datetime | None, other: datetime) -> datetime:
-    """The later of two times, of which the first may not be known."""
-    return max(one, other) if one else other
