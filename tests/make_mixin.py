@@ -13,6 +13,13 @@ COMPILED = MIXIN / "compiled"
 _MADE = "# Made from mixin/ by python -m tests.make_mixin; change it there.\n"
 
 
+SCRAPED = {
+    "selector": {"matchLabels": {"app.kubernetes.io/name": "karpenter-check"}},
+    "endpoints": [{"port": "metrics", "interval": "1m", "honorLabels": True}],
+}
+"""What has the Operator scrape the server of deployment.yaml."""
+
+
 def evaluated(expression: str, **config: str) -> Any:
     """What a jsonnet expression of the `mixin` is, with other values in its configuration."""
     changed = json.dumps(config)
@@ -20,35 +27,11 @@ def evaluated(expression: str, **config: str) -> Any:
     return json.loads(_jsonnet.evaluate_snippet("mixin", source, jpathdir=[str(MIXIN)]))
 
 
-def prometheus_rule(alerts: Mapping[str, Any]) -> dict[str, Any]:
-    """The alerts as an object of the Prometheus Operator."""
-    return {
-        "apiVersion": "monitoring.coreos.com/v1",
-        "kind": "PrometheusRule",
-        "metadata": {
-            "name": "karpenter-check",
-            "namespace": "karpenter-check",
-            "labels": {"app.kubernetes.io/name": "karpenter-check"},
-        },
-        "spec": dict(alerts),
-    }
-
-
-def service_monitor() -> dict[str, Any]:
-    """What has the Prometheus Operator scrape the server of deployment.yaml."""
-    return {
-        "apiVersion": "monitoring.coreos.com/v1",
-        "kind": "ServiceMonitor",
-        "metadata": {
-            "name": "karpenter-check",
-            "namespace": "karpenter-check",
-            "labels": {"app.kubernetes.io/name": "karpenter-check"},
-        },
-        "spec": {
-            "selector": {"matchLabels": {"app.kubernetes.io/name": "karpenter-check"}},
-            "endpoints": [{"port": "metrics", "interval": "1m", "honorLabels": True}],
-        },
-    }
+def of_the_operator(kind: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """An object of the Prometheus Operator, where deployment.yaml and cronjob.yaml are."""
+    labels = {"app.kubernetes.io/name": "karpenter-check"}
+    metadata = {"name": "karpenter-check", "namespace": "karpenter-check", "labels": labels}
+    return {"apiVersion": "monitoring.coreos.com/v1", "kind": kind, "metadata": metadata, "spec": dict(spec)}
 
 
 def compiled() -> dict[str, str]:
@@ -56,8 +39,8 @@ def compiled() -> dict[str, str]:
     alerts = evaluated("mixin.prometheusAlerts")
     made = {
         "alerts.yaml": alerts,
-        "prometheusrule.yaml": prometheus_rule(alerts),
-        "servicemonitor.yaml": service_monitor(),
+        "prometheusrule.yaml": of_the_operator("PrometheusRule", alerts),
+        "servicemonitor.yaml": of_the_operator("ServiceMonitor", SCRAPED),
     }
     return {name: _MADE + yaml.safe_dump(value, sort_keys=False, width=1000, allow_unicode=True) for name, value in made.items()}
 

@@ -18,6 +18,7 @@ from tests.metrics.pushgateway import (
     OddGateway,
     Pushgateway,
     Series,
+    a_free_port,
     a_pushgateway,
     a_secured_gateway,
     installed,
@@ -53,9 +54,7 @@ def scan(cluster: Replay, folder: Path, *arguments: str, **environment: str) -> 
 
 
 def nothing_listens() -> str:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{free.getsockname()[1]}"
+    return f"http://127.0.0.1:{a_free_port()}"
 
 
 def at(recording: str) -> float:

@@ -21,7 +21,7 @@ from tests.build import a_daemonset, a_node, a_nodeclaim, a_nodepool, a_pod, ago
 from tests.cli.stuck import Stuck
 from tests.collect.replay import Replay
 from tests.metrics.prometheus import a_prometheus
-from tests.metrics.pushgateway import Series, a_pushgateway
+from tests.metrics.pushgateway import Series, a_free_port, a_pushgateway
 from tests.metrics.snapshot_files import a_snapshot_file
 
 LONG = 60
@@ -170,9 +170,7 @@ def test_a_scan_that_fails_leaves_what_the_last_one_found(tmp_path: Path) -> Non
 
 
 def test_a_cluster_that_does_not_answer_is_asked_again(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        nobody = f"http://127.0.0.1:{free.getsockname()[1]}"
+    nobody = f"http://127.0.0.1:{a_free_port()}"
     with Replay("healthy") as cluster:
         kubeconfig = cluster.kubeconfig(tmp_path, server=nobody)
         with serving("--kubeconfig", str(kubeconfig), "--interval", "100ms", "--timeout", "5s") as served:

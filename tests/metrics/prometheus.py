@@ -1,6 +1,5 @@
 """A real Prometheus on a free port of the loopback, which scrapes what it is told to."""
 
-import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from urllib.request import urlopen
 
 import msgspec
 
-from tests.metrics.pushgateway import installed
+from tests.metrics.pushgateway import a_free_port, installed
 
 INTERVAL = 0.25
 """Seconds between scrapes."""
@@ -58,9 +57,7 @@ def a_prometheus(folder: Path, targets: Mapping[str, str]) -> Iterator[Prometheu
     ]
     config = folder / "prometheus.yml"
     config.write_bytes(msgspec.json.encode({"global": {"scrape_interval": f"{int(INTERVAL * 1000)}ms"}, "scrape_configs": jobs}))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    url = f"http://127.0.0.1:{a_free_port()}"
     arguments = (f"--config.file={config}", f"--storage.tsdb.path={folder}/tsdb", f"--web.listen-address={urlsplit(url).netloc}")
     with (folder / "prometheus.log").open("wb") as log:
         process = subprocess.Popen([program, *arguments], stdout=log, stderr=log)

@@ -35,6 +35,14 @@ def installed(program: str) -> str:
     return found
 
 
+def a_free_port() -> int:
+    """A port of the loopback on which nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
 @dataclass(frozen=True)
 class Pushgateway:
     """A gateway that runs."""
@@ -83,10 +91,7 @@ def a_pushgateway(
 ) -> Iterator[Pushgateway]:
     """A gateway with these arguments, until the block ends; on a free port, if none is named."""
     program = installed("prometheus-pushgateway")
-    if not port:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+    port = port or a_free_port()
     log = (folder / "pushgateway.log").open("wb")
     process = subprocess.Popen(
         [program, f"--web.listen-address=127.0.0.1:{port}", "--persistence.file=", *arguments], stdout=log, stderr=log

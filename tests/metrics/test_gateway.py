@@ -18,7 +18,16 @@ from karpenter_check.rules import every_rule
 from karpenter_check.scan import scan
 from tests.build import NOON, a_cluster, a_healthy_cluster, a_nodepool, ago
 from tests.metrics.history import History, in_the_gateway, kept_for_hours
-from tests.metrics.pushgateway import SECRET, OddGateway, Pushgateway, Series, a_pushgateway, a_secured_gateway, trusting
+from tests.metrics.pushgateway import (
+    SECRET,
+    OddGateway,
+    Pushgateway,
+    Series,
+    a_free_port,
+    a_pushgateway,
+    a_secured_gateway,
+    trusting,
+)
 
 
 @pytest.fixture
@@ -232,11 +241,7 @@ def test_a_bearer_token_is_shown() -> None:
 
 
 def test_a_dead_gateway_is_told() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
-
-        assert said(url) == "cannot be reached: connection refused"
+    assert said(f"http://127.0.0.1:{a_free_port()}") == "cannot be reached: connection refused"
 
 
 def test_a_slow_gateway_is_given_up() -> None:
