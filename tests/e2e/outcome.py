@@ -18,6 +18,8 @@ class Found:
     cause: str
     says: str = ""
     """What its words must hold: the culprit."""
+    at_first: str = ""
+    """What they may hold instead while it comes about, as with three of five nodes."""
     nodepool: str | None = None
     """None: the NodePool of the scenario's name."""
     caused_by: str = ""
@@ -26,7 +28,8 @@ class Found:
     def is_told_by(self, one: Told, report: Sequence[Told], nodepool: str) -> bool:
         """Whether a finding of the report is this one with its cause, for a scenario of that NodePool."""
         causes = {other.rule for other in report if other.fingerprint in one.caused_by}
-        return self.is_meant_by(one, nodepool) and (not self.caused_by or self.caused_by in causes)
+        explained = not self.caused_by or self.caused_by in causes
+        return self.is_meant_by(one, nodepool) and self.says in one.text and explained
 
     def is_meant_by(self, one: Told, nodepool: str) -> bool:
         """Whether a finding is this one, whatever explains it: what does may have a threshold that is seconds away."""
@@ -34,7 +37,7 @@ class Found:
             (one.rule, one.nodepool) == (self.rule, nodepool if self.nodepool is None else self.nodepool)
             and self.object in {one.object, one.owner}
             and one.has_cause(self.cause)
-            and self.says in one.text
+            and (self.says in one.text or (bool(self.at_first) and self.at_first in one.text))
         )
 
     def __str__(self) -> str:

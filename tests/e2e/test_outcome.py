@@ -45,3 +45,11 @@ def test_a_finding_must_have_the_cause_that_explains_it() -> None:
 
     assert judged([expected], [[linked, root]], "shop").found == ("pod-fits-no-nodepool (label:zone)",)
     assert judged([expected], [[effect, root]], "shop").missed == ("pod-fits-no-nodepool (label:zone)",)
+
+
+def test_words_of_the_time_while_it_comes_about_are_neither_found_nor_false() -> None:
+    growing, grown = told(text="4 of its 5 nodes"), told(text="5 of its 5 nodes")
+    expected = replace(EXPECTED, says="5 of its", at_first=" of its ")
+
+    assert judged([expected], [[growing]], "shop") == Outcome(missed=("pod-fits-no-nodepool (label:zone)",))
+    assert judged([expected], [[growing], [grown]], "shop") == Outcome(found=("pod-fits-no-nodepool (label:zone)",))
