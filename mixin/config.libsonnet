@@ -23,5 +23,23 @@
     nominationFailuresPerHalfHour: 3,
     heldByNominationSeconds: 1800,
     overdueSeconds: 86400,
+
+    // Dashboards: how often a scan comes, over what time quantiles are taken, and under which UIDs Grafana has them.
+    scanInterval: '10m',
+    delayWindow: '1d',
+    dashboards: {
+      overview: 'karpenter-check-overview',
+      rates: 'karpenter-check-rates',
+      objects: 'karpenter-check-objects',
+      expiry: 'karpenter-check-expiry',
+      reaping: 'karpenter-check-reaping',
+      scanner: 'karpenter-check-scanner',
+    },
+    // Of Karpenter's own metrics others have good ones; put the links of yours here.
+    karpenterDashboards: [
+      { title: 'Karpenter: overview', url: 'https://grafana.com/grafana/dashboards/22171-kubernetes-autoscaling-karpenter-overview' },
+      { title: 'Karpenter: activity, performance, costs', url: 'https://github.com/adinhodovic/kubernetes-autoscaling-mixin' },
+      { title: 'Karpenter: metrics', url: 'https://grafana.com/grafana/dashboards/20398-karpenter' },
+    ],
   },
 }

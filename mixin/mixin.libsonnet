@@ -1,1 +1,1 @@
-(import 'config.libsonnet') + (import 'alerts/alerts.libsonnet')
+(import 'config.libsonnet') + (import 'alerts/alerts.libsonnet') + (import 'dashboards/dashboards.libsonnet')

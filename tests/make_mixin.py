@@ -42,9 +42,12 @@ def compiled() -> dict[str, str]:
         "prometheusrule.yaml": of_the_operator("PrometheusRule", alerts),
         "servicemonitor.yaml": of_the_operator("ServiceMonitor", SCRAPED),
     }
-    return {name: _MADE + yaml.safe_dump(value, sort_keys=False, width=1000, allow_unicode=True) for name, value in made.items()}
+    written = {name: _MADE + yaml.safe_dump(value, sort_keys=False, width=1000, allow_unicode=True) for name, value in made.items()}
+    dashboards = evaluated("mixin.grafanaDashboards")
+    return written | {f"dashboards/{name}": json.dumps(value, indent=1) + "\n" for name, value in dashboards.items()}
 
 
 if __name__ == "__main__":
+    (COMPILED / "dashboards").mkdir(exist_ok=True)
     for file_name, text in compiled().items():
         (COMPILED / file_name).write_text(text, encoding="utf-8")

@@ -1,11 +1,10 @@
 // Rates stand on the totals per NodePool, which start at 0; what is now on gauges, which resolve.
 {
   local config = self._config,
-  local metric(name, labels='') =
-    local parts = std.filter(function(part) part != '', [config.selector, labels]);
-    config.namespace + '_' + name + (if parts == [] then '' else '{' + std.join(', ', parts) + '}'),
-  local by(labels) = std.join(', ', [config.clusterLabel] + labels),
-  local rule(slug) = '%s/rules/%s.md' % [config.docs, slug],
+  local series = (import '../series.libsonnet')(config),
+  local metric = series.metric,
+  local by = series.by,
+  local rule = series.rule,
   local where = '{{ with $labels.%s }}Cluster {{ . }}: {{ end }}' % config.clusterLabel,
   local alert(name, expr, severity, summary, description, runbook, held='0m') = {
     alert: name,
@@ -72,7 +71,7 @@
             'critical',
             'karpenter-check finds something critical.',
             '%s{{ $labels.rule }} has {{ $value }} critical finding(s){{ with $labels.nodepool }} in NodePool {{ . }}{{ end }}.' % where,
-            config.docs + '/rules/{{ $labels.rule }}.md',
+            rule('{{ $labels.rule }}'),
             config.findingsFor,
           ),
           alert(
@@ -81,7 +80,7 @@
             'warning',
             'No scan of Karpenter has succeeded for a while.',
             '%sthe last scan of which every rule had its input was {{ $value | humanizeDuration }} ago.' % where,
-            config.docs + '/alerts.md#the-scanner-itself',
+            series.page('alerts.md#the-scanner-itself'),
             '5m',
           ),
           alert(
@@ -90,7 +89,7 @@
             'warning',
             'karpenter-check tells nothing at all.',
             'No scan has pushed or was scraped: the CronJob or the server does not run, or Prometheus does not see it.',
-            config.docs + '/alerts.md#the-scanner-itself',
+            series.page('alerts.md#the-scanner-itself'),
             '30m',
           ),
           alert(
@@ -99,7 +98,7 @@
             'warning',
             'karpenter-check could not read objects that its rules need.',
             '%s{{ $labels.kind }} was not wholly read: rules that need it are not evaluated. karpenter-check scan --dry-run says why.' % where,
-            config.docs + '/access.md',
+            series.page('access.md'),
             '30m',
           ),
           alert(
@@ -108,7 +107,7 @@
             'warning',
             'The Pushgateway refuses what karpenter-check pushes.',
             '%sthe last push was refused: another group may have a metric of the same name with another type.' % where,
-            config.docs + '/metrics.md#when-it-fails',
+            series.page('metrics.md#when-it-fails'),
             '15m',
           ),
         ],

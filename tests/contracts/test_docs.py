@@ -9,6 +9,7 @@ import pytest
 
 from karpenter_check.cli import group
 from karpenter_check.cli.exits import Exit
+from tests.anchors import anchors
 from tests.command_line import parse
 from tests.make_picture import COMMAND, PICTURE, picture
 
@@ -18,12 +19,6 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 def name(page: Path) -> str:
     return str(page.relative_to(ROOT))
-
-
-def anchors(page: Path) -> set[str]:
-    """The anchors that GitHub gives a page's headings."""
-    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.error import URLError
 from urllib.parse import urlencode, urlsplit
 from urllib.request import urlopen
@@ -17,7 +17,13 @@ from tests.metrics.pushgateway import a_free_port, installed
 
 INTERVAL = 0.25
 """Seconds between scrapes."""
-Vector: TypeAlias = dict[tuple[tuple[str, str], ...], float]
+Labels: TypeAlias = tuple[tuple[str, str], ...]
+Vector: TypeAlias = dict[Labels, float]
+Matrix: TypeAlias = dict[Labels, list[tuple[float, float]]]
+
+
+def _labels(entry: Mapping[str, Any]) -> Labels:
+    return tuple(sorted((name, value) for name, value in entry["metric"].items() if name not in {"__name__", "job", "instance"}))
 
 
 @dataclass(frozen=True)
@@ -28,14 +34,21 @@ class Prometheus:
 
     def query(self, expression: str) -> Vector:
         """The instant vector, by labels without the name of the metric, the job and the scraped instance."""
-        with urlopen(f"{self.url}/api/v1/query?{urlencode({'query': expression})}", timeout=5) as answer:
-            found = msgspec.json.decode(answer.read())["data"]["result"]
-        return {
-            tuple(
-                sorted((name, value) for name, value in entry["metric"].items() if name not in {"__name__", "job", "instance"})
-            ): float(entry["value"][1])
-            for entry in found
-        }
+        return {_labels(entry): float(entry["value"][1]) for entry in self._ask("query", query=expression)}
+
+    def now(self) -> float:
+        """Its own clock, in seconds since the epoch."""
+        return self.query("vector(time())")[()]
+
+    def over(self, expression: str, start: float, end: float, step: float) -> Matrix:
+        """What the expression was between two moments (seconds since the epoch), every `step` seconds: moments and values."""
+        found = self._ask("query_range", query=expression, start=start, end=end, step=step)
+        return {_labels(entry): [(float(at), float(value)) for at, value in entry["values"]] for entry in found}
+
+    def _ask(self, what: str, **parameters: object) -> list[dict[str, Any]]:
+        with urlopen(f"{self.url}/api/v1/{what}?{urlencode(parameters)}", timeout=5) as answer:
+            found: list[dict[str, Any]] = msgspec.json.decode(answer.read())["data"]["result"]
+        return found
 
     def has_seen(self, expression: str, *, times: int = 3) -> None:
         """Wait until the expression has held in so many scrapes that a rate can see it."""
