@@ -10,7 +10,7 @@ import click
 from karpenter_check.cli.scan_types import FORMATS
 
 STDOUT = Path("-")
-_NO_NAMES = {*FORMATS, "yaml", "wide"}
+_NO_NAMES = {*FORMATS, "wide"}
 """What follows -o where it names a format, of ours or kubectl's: a file of that name is surely not meant."""
 
 

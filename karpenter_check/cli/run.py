@@ -25,6 +25,7 @@ from karpenter_check.cli.said import Said
 from karpenter_check.cli.scan_types import PROMETHEUS, Output
 from karpenter_check.cli.selection import Selection, at_least
 from karpenter_check.cli.signals import doing
+from karpenter_check.cli.step_summary import add_to_step_summary
 from karpenter_check.finding import Severity
 from karpenter_check.metrics.exposition import exposition
 from karpenter_check.metrics.family import Family
@@ -103,6 +104,8 @@ def run(options: Options, started: float) -> int:
     for output in outputs:
         if output.form != PROMETHEUS:
             write(_rendered(shown, output, options), output.file)
+    if any(output.form == Format.GITHUB for output in outputs):
+        add_to_step_summary(shown, said)
     pushed = True
     if gateway or options.metrics.state or any(output.form == PROMETHEUS for output in outputs):
         families, pushed = _metrics(options, report, gateway, said, started)

@@ -58,7 +58,7 @@ from karpenter_check.cli.source_options import source_options
     multiple=True,
     type=OUTPUT,
     metavar="FORMAT[=FILE]",
-    help="table (default), json, jsonl or prometheus, to a file if one is named. Repeatable.",
+    help="table (default), json, jsonl, yaml, sarif, junit, github, markdown, html, summary or prometheus, to a file if one is named. Repeatable.",
 )
 @push_options
 @metrics_options

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SEVERITIES = ["critical", "high", "medium", "low", "info"]
 PROMETHEUS = "prometheus"
-FORMATS = ["table", "json", "jsonl", PROMETHEUS]
+FORMATS = ["table", "json", "jsonl", "yaml", "sarif", "junit", "github", "markdown", "html", "summary", PROMETHEUS]
 DETAILS = ["object", "nodepool"]
 """As in karpenter_check.finding, karpenter_check.reports and karpenter_check.metrics, which help and completion do not wait for; a test holds them together."""
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}

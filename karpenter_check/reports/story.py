@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.text import Text
 
-from karpenter_check.finding import Evidence, Fix, Ref, Severity
+from karpenter_check.finding import Ref, Severity
 from karpenter_check.reports.printable import printable
 from karpenter_check.reports.stories import Stories
+from karpenter_check.reports.told import reasons, steps
 from karpenter_check.scan import Report, Result
-from karpenter_check.snapshot.duration import spoken
 
 STYLES = {
     Severity.CRITICAL: "bold white on red",
@@ -21,7 +21,6 @@ STYLES = {
 }
 _INDENT = 10
 """Where texts begin; labels stand before them."""
-_PLACES = 3
 _LABEL = "bold dim"
 
 
@@ -50,15 +49,13 @@ def story(report: Report, stories: Stories, root: Result, *, links: bool) -> Ite
     finding = root.finding
     yield Line(_heading(report, root, f"{root.severity.upper():{_INDENT - 1}} ", links=links), "")
     yield Line([Text(printable(finding.message))], "  ", "  ")
-    if finding.why:
-        yield labelled("why", finding.why)
-    if finding.cost:
-        yield labelled("cost", finding.cost)
-    yield from (labelled("said", line) for line in _said(report, finding.evidence))
-    if where := _where(root):
-        yield labelled("where", where)
+    yield from (labelled(piece.label, piece.text) for piece in reasons(report, root))
     yield from _told_under(report, stories, root, links=links)
-    yield from _steps(finding.fix)
+    for piece in steps(finding.fix):
+        if piece.command:
+            yield Line([Text(printable(piece.text), "bold")], f"  {piece.label:{_INDENT - 2}}", command=True)
+        else:
+            yield labelled(piece.label, piece.text, "dim" if piece.risk else "")
 
 
 def _heading(report: Report, result: Result, severity: str, *, links: bool) -> list[Text]:
@@ -82,36 +79,6 @@ def _told_under(report: Report, stories: Stories, root: Result, *, links: bool) 
         if effect.finding.why:
             yield Line([Text(printable(effect.finding.why), "dim")])
         yield from _told_under(report, stories, effect, links=links)
-
-
-def _said(report: Report, evidence: tuple[Evidence, ...]) -> Iterator[str]:
-    """Events, in the words of who reported them."""
-    for entry in evidence:
-        if entry.event:
-            times = f" x{entry.event.count}" if entry.event.count > 1 else ""
-            last = f", last {spoken(report.snapshot.taken_at - entry.event.last_seen)} ago" if entry.event.last_seen else ""
-            yield f'{entry.event.reason}{times}{last}: "{entry.event.message}"'
-
-
-def _where(result: Result) -> str:
-    """The places where it holds, unless that is the object itself."""
-    places = list(dict.fromkeys(str(occurrence.object) for occurrence in result.finding.occurrences))
-    if places == [str(result.finding.object)]:
-        return ""
-    more = len(places) - _PLACES
-    return ", ".join(places[:_PLACES]) + (f" and {more} more" if more > 0 else "")
-
-
-def _steps(fix: tuple[Fix, ...]) -> Iterator[Line]:
-    for step in fix:
-        label = step.step
-        if step.command:
-            yield Line([Text(printable(step.command), "bold")], f"  {label:{_INDENT - 2}}", command=True)
-            label = ""
-        for words, style in ((step.text, ""), (step.risk, "dim")):
-            if words:
-                yield labelled(label, words, style)
-                label = ""
 
 
 def print_line(console: Console, line: Line, width: int) -> None:

@@ -4,10 +4,25 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from karpenter_check.finding import Severity
 from karpenter_check.scan import Outcome, Report
-from karpenter_check.snapshot import Coverage, Kind, Status
+from karpenter_check.snapshot import NO_TIME, Coverage, Kind, Status
 
 _SHORT = 80
 """Characters of a reason that is worth its place."""
+
+
+def title(report: Report, version: str) -> str:
+    """What was scanned, when, and by which version."""
+    snapshot = report.snapshot
+    parts = [f"karpenter-check {version}"]
+    if snapshot.cluster:
+        parts.append(f"cluster {snapshot.cluster}")
+    parts.append("at an unknown time" if snapshot.taken_at == NO_TIME else f"at {snapshot.taken_at:%Y-%m-%d %H:%M:%SZ}")
+    if snapshot.kubernetes_version:
+        parts.append(f"Kubernetes {snapshot.kubernetes_version}")
+    elif snapshot.cluster:  # of a cluster it is looked for; a dump or manifests need not tell it
+        parts.append("Kubernetes of unknown version")
+    parts.append(f"Karpenter {snapshot.karpenter_version or 'of unknown version, judged as 1.2 to 1.13'}")
+    return ", ".join(parts)
 
 
 def counts(report: Report) -> dict[Severity, int]:

@@ -13,9 +13,8 @@ from karpenter_check.reports.printable import printable
 from karpenter_check.reports.rows import Row, rows
 from karpenter_check.reports.stories import Stories, stories_of
 from karpenter_check.reports.story import STYLES, labelled, linked_slug, print_line, story
-from karpenter_check.reports.summary import complaints, last_line, not_checked
+from karpenter_check.reports.summary import complaints, last_line, not_checked, title
 from karpenter_check.scan import Report, Result
-from karpenter_check.snapshot import NO_TIME
 
 _WIDE = 140
 """From this width on every column stands beside the other, one line a row; below it rule, object and NodePool are one column, and nothing is cut."""
@@ -35,7 +34,7 @@ def render_table(
     links = links and color
     out = StringIO()
     console = console_onto(out, width=width, color=color)
-    console.print(Text(_header(report, version), style="dim"))
+    console.print(Text(printable(title(report, version)), style="dim"))
     stories = stories_of(report)
     shown = list(rows(stories))
     table, cut = _wide_table(shown, width=width, links=links) if width >= _WIDE else _table(shown, links=links)
@@ -71,20 +70,6 @@ def _suppressed(report: Report) -> Iterator[str]:
             until = f" until {ignore.until:%Y-%m-%d %H:%MZ}" if ignore.until else ""
             what = f"{result.severity} {result.rule.slug}, {result.finding.object}: {result.finding.message}"
             yield f"{what}; left be{until}: {ignore.reason} ({ignore.source})"
-
-
-def _header(report: Report, version: str) -> str:
-    snapshot = report.snapshot
-    parts = [f"karpenter-check {version}"]
-    if snapshot.cluster:
-        parts.append(f"cluster {printable(snapshot.cluster)}")
-    parts.append("at an unknown time" if snapshot.taken_at == NO_TIME else f"at {snapshot.taken_at:%Y-%m-%d %H:%M:%SZ}")
-    if snapshot.kubernetes_version:
-        parts.append(f"Kubernetes {printable(snapshot.kubernetes_version)}")
-    elif snapshot.cluster:  # of a cluster it is looked for; a dump or manifests need not tell it
-        parts.append("Kubernetes of unknown version")
-    parts.append(f"Karpenter {snapshot.karpenter_version or 'of unknown version, judged as 1.2 to 1.13'}")
-    return ", ".join(parts)
 
 
 def _serious(stories: Stories, root: Result) -> bool:

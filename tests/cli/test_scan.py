@@ -291,7 +291,7 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         (("--demo", "-q", "-v"), "-q and -v exclude each other"),
         (("-f", "-", "-f", "-"), "standard input can be read once: give -f - once"),
         (("--demo", "-o", "json", "-o", "table"), "two formats go to the same place: send one to a file with -o FORMAT=FILE"),
-        (("--demo", "-o", "xml"), "Invalid value for '-o' / '--output': 'xml' is not one of table, json, jsonl, prometheus"),
+        (("--demo", "-o", "xml"), "Invalid value for '-o' / '--output': 'xml' is not one of table, json, jsonl, yaml, sarif, junit, github, markdown, html, summary, prometheus"),
         (("--demo", "-o", "json="), "Invalid value for '-o' / '--output': 'json=' names no file"),
         (("--demo", "-o", "json=/no/such/x"), "Invalid value for '-o' / '--output': there is no folder '/no/such'"),
         (("--demo", "--select", "node-ttl-deth"), "no rule 'node-ttl-deth': did you mean node-ttl-death?"),

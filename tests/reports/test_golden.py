@@ -31,6 +31,16 @@ def test_the_machine_formats_of_a_recording(
     golden(GOLDEN / f"{recording}.{form}", text)
 
 
+@pytest.mark.parametrize("form", [Format.SARIF, Format.JUNIT, Format.GITHUB, Format.MARKDOWN, Format.HTML, Format.SUMMARY])
+@pytest.mark.parametrize("recording", ["runaway", "healthy"])
+def test_the_formats_of_pipelines(
+    recording: str, form: Format, recorded: Callable[[str], Report], golden: Callable[[Path, str], None]
+) -> None:
+    text = render(recorded(recording), form, version="1.2.3")
+
+    golden(GOLDEN / f"{recording}.{form}", text)
+
+
 @pytest.mark.parametrize("width", [80, 100, 120, 160, 200])
 @pytest.mark.parametrize("recording", ["faults", "runaway", "healthy"])
 def test_nothing_but_a_command_is_wider_than_the_screen(recording: str, width: int, recorded: Callable[[str], Report]) -> None:
