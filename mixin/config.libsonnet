@@ -14,8 +14,9 @@
     // Kinds that a scan is complete without; a test holds them against the program.
     optionalKinds: ['CustomResourceDefinition', 'Lease', 'PersistentVolume', 'PersistentVolumeClaim', 'StorageClass', 'VolumeAttachment'],
 
-    // A scan every ten minutes that fails three times is stale.
+    // A scan every ten minutes that fails three times is stale; a cluster of which nothing comes any more is missed for so long.
     staleAfterSeconds: 1800,
+    rememberFor: '1d',
     findingsFor: '20m',
     // Deaths of their expireAfter within an hour, in one NodePool.
     expiredPerHour: 5,
@@ -23,6 +24,10 @@
     nominationFailuresPerHalfHour: 3,
     heldByNominationSeconds: 1800,
     overdueSeconds: 86400,
+
+    // Which rule tells of nodes that are kept for a reason, and of those of all others; a test holds it against the program.
+    ruleOfDelay: { budget: 'budget-blocks-disruption', nominated: 'node-reaping-nominated', terminating: 'node-terminating-stuck' },
+    ruleOfOtherDelays: 'node-reaping-blocked',
 
     // Dashboards: how often a scan comes, over what time quantiles are taken, and under which UIDs Grafana has them.
     scanInterval: '10m',

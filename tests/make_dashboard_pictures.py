@@ -22,7 +22,7 @@ _WIDTH, _UNIT, _GAP = 1440, 38, 8
 """Pixels: of a dashboard, of a unit of its height, and between panels."""
 _INK, _PALE, _FRAME, _LINK = "#24292e", "#6e7781", "#d8dee4", "#1f60c4"
 _COLORS = {
-    "green": "#1a7f37", "yellow": "#bf8700", "orange": "#e36209", "red": "#d1242f", "dark-red": "#82071e", "blue": "#1f60c4",
+    "green": "#1a7f37", "yellow": "#bf8700", "orange": "#e36209", "red": "#d1242f", "dark-red": "#82071e", "blue": "#1f60c4", "text": _INK,
 }  # fmt: skip
 _DAY = 86400
 """Seconds; Matplotlib counts time in days since the epoch."""
@@ -38,6 +38,8 @@ def shown(value: float, unit: str) -> str:
     """A value as a panel writes it, in seconds or as a short number."""
     if math.isinf(value) or math.isnan(value):
         return "∞" if value > 0 else "-"
+    if unit == "none":
+        return f"{value:.0f}"
     steps = {"s": _SPANS, "bytes": _BYTES}.get(unit, _SIZES)
     for size, name in steps:
         if abs(value) >= size:
@@ -98,11 +100,11 @@ def draw(dashboard: Mapping[str, Any], fleet: Fleet) -> Figure:
 def _stat(frame: Axes, panel: Mapping[str, Any], fleet: Fleet, wide: float, high: float) -> None:
     defaults = panel["fieldConfig"]["defaults"]
     found = list(fleet.prometheus.query(asked(panel["targets"][0]["expr"])).values())
-    color = _COLORS["green"]
-    for step in defaults["thresholds"]["steps"]:
-        if found and step["value"] is not None and found[0] >= step["value"]:
-            color = _COLORS[step["color"]]
-    text = shown(round(found[0]), defaults["unit"]) if found else "No data"
+    passed = [
+        step["color"] for step in defaults["thresholds"]["steps"] if step["value"] is None or (found and found[0] >= step["value"])
+    ]
+    color = _COLORS[passed[-1]] if found else _PALE
+    text = shown(found[0], defaults["unit"]) if found else "No data"
     frame.text(wide / 2, high / 2 + 12, text, color=color, fontsize=26, ha="center", va="center")
 
 
@@ -122,12 +124,20 @@ def _rows(panel: Mapping[str, Any], fleet: Fleet) -> tuple[list[str], list[list[
         for entry in override["properties"]
         if entry["id"] == "unit"
     }
+    words = {
+        override["matcher"]["options"]: {raw_value: word["text"] for raw_value, word in entry["value"][0]["options"].items()}
+        for override in panel["fieldConfig"]["overrides"]
+        for entry in override["properties"]
+        if entry["id"] == "mappings"
+    }
     (order,) = panel["options"]["sortBy"]
     by = raw[columns.index(order["displayName"])]
     ordered = sorted(merged.items(), key=lambda row: (dict(row[0]).get(by, ""), row[1].get(by, -math.inf)), reverse=order["desc"])
     return columns, [
         [
-            shown(values[name], units[column]) if name in values else dict(labels).get(name, "")
+            shown(values[name], units[column])
+            if name in values
+            else words.get(name, {}).get(text := dict(labels).get(name, ""), text)
             for name, column in zip(raw, columns, strict=True)
         ]
         for labels, values in ordered
@@ -187,7 +197,7 @@ def _graph(axes: Axes, panel: Mapping[str, Any], series: Sequence[_Series]) -> N
         else:
             axes.step(moments, [value for _, value in values], where="post", label=legend, linewidth=1.4, color=fixed.get(legend))
     axes.set_ylim(bottom=0)
-    axes.yaxis.set_major_formatter(lambda value, _: shown(value, unit))
+    axes.yaxis.set_major_formatter(lambda value, _: shown(value, "short" if unit == "none" else unit))
     axes.set_axisbelow(True)
     axes.grid(color=_FRAME, linewidth=0.5)
 

@@ -15,9 +15,19 @@ _MADE = "# Made from mixin/ by python -m tests.make_mixin; change it there.\n"
 
 SCRAPED = {
     "selector": {"matchLabels": {"app.kubernetes.io/name": "karpenter-check"}},
-    "endpoints": [{"port": "metrics", "interval": "1m", "honorLabels": True}],
+    "endpoints": [
+        {
+            "port": "metrics",
+            "interval": "30s",
+            "honorLabels": True,
+            "relabelings": [
+                {"action": "labeldrop", "regex": "pod|container"},
+                {"targetLabel": "instance", "replacement": "karpenter-check"},
+            ],
+        }
+    ],
 }
-"""What has the Operator scrape the server of deployment.yaml."""
+"""What has the Operator scrape the server of deployment.yaml: one target whatever its pod, for counters that go on with --state go on in one series."""
 
 
 def evaluated(expression: str, **config: str) -> Any:

@@ -76,10 +76,10 @@
           ),
           alert(
             'KarpenterCheckStale',
-            'time() - max by (%s) (%s) > %d' % [by([]), metric('last_success_timestamp_seconds'), config.staleAfterSeconds],
+            'time() - %s > %d' % [series.lastWhole(), config.staleAfterSeconds],
             'warning',
             'No scan of Karpenter has succeeded for a while.',
-            '%sthe last scan of which every rule had its input was {{ $value | humanizeDuration }} ago.' % where,
+            '%s{{ if gt $value 1e9 }}there was no scan of which every rule had its input{{ else }}the last scan of which every rule had its input was {{ $value | humanizeDuration }} ago{{ end }}.' % where,
             series.page('alerts.md#the-scanner-itself'),
             '5m',
           ),
@@ -103,7 +103,7 @@
           ),
           alert(
             'KarpenterCheckPushFails',
-            'max by (%s) (push_failure_time_seconds{job="%s"} - push_time_seconds{job="%s"}) > 0' % [by([]), config.pushJob, config.pushJob],
+            'max by (%s) (%s - %s) > 0' % [by([]), series.pushed('push_failure_time_seconds'), series.pushed('push_time_seconds')],
             'warning',
             'The Pushgateway refuses what karpenter-check pushes.',
             '%sthe last push was refused: another group may have a metric of the same name with another type.' % where,

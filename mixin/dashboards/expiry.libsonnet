@@ -4,6 +4,7 @@ function(config)
   local pool = '{{%s}} {{nodepool}}' % config.clusterLabel;
   local expiring(within) = grafana.of('nodes_expiring', 'within="%s"' % within);
   local ofPools = grafana.by(['nodepool']);
+  local left = 'min by (%s) (%s) - time()' % [grafana.by(['node', 'nodepool']), grafana.of('node_expiry_timestamp_seconds')];
   grafana.dashboard(
     config.dashboards.expiry,
     'Expiry',
@@ -14,18 +15,18 @@ function(config)
         grafana.stat('Within an hour', 'sum(%s)' % expiring('1h'), 'Nodes, overdue ones included.', color='orange', rules=['node-expiry-herd'], width=6),
         grafana.stat('Within a day', 'sum(%s)' % expiring('24h'), 'Nodes, overdue ones included.', color='yellow', rules=['node-expiry-herd'], width=6),
         grafana.stat(
-          'The next one', 'min(%s) - time()' % grafana.of('next_expiry_timestamp_seconds'), 'Until the next node expires; below 0, it should have.', bad=null, unit='s', rules=['node-expiry-overdue'], width=6
+          'The next one', 'min(%s) - time()' % grafana.of('next_expiry_timestamp_seconds'), 'Until the next node expires; below 0, it should have.', bad=0, below=true, unit='s', rules=['node-expiry-overdue'], width=6
         ),
         grafana.table(
           'NodePools', ['nodepool'],
           [['sum by (%s) (%s)' % [ofPools, expiring(within)], 'within ' + within, 'short'] for within in ['15m', '1h', '24h']]
           + [['min by (%s) (%s) - time()' % [ofPools, grafana.of('next_expiry_timestamp_seconds')], 'the next in', 's']],
-          'Nodes that expire, and how long until the first does.', links={ nodepool: grafana.toNodePool }, rules=['node-expiry-herd'], width=12
+          'Nodes that expire, and how long until the first does.', links={ nodepool: grafana.toNodePool, 'the next in': grafana.toRule('node-expiry-herd') }, rules=['node-expiry-herd'], width=12
         ),
         grafana.table(
-          'Nodes', ['node', 'nodepool'],
-          [['min by (%s) (%s) - time()' % [grafana.by(['node', 'nodepool']), grafana.of('node_expiry_timestamp_seconds')], 'expires in', 's']],
-          'Those that expire within a day; below 0, they should have.', links={ node: grafana.toRule('node-expiry-herd') }, descending=false, width=12
+          'Nodes', ['node', 'nodepool', 'rule'],
+          [['%s or %s' % [grafana.withRule(left + ' < 0', 'node-expiry-overdue'), grafana.withRule(left + ' >= 0', 'node-expiry-herd')], 'expires in', 's']],
+          'Those that expire within a day; below 0, they should have.', links={ rule: grafana.toItsRule }, descending=false, width=12
         ),
         grafana.graph('Expiring within a day, by NodePool', [['sum by (%s) (%s)' % [ofPools, expiring('24h')], pool]], 'Nodes, at each scan.', rules=['node-expiry-herd'], width=24),
       ]],

@@ -2,6 +2,7 @@
 function(config)
   local series = (import '../series.libsonnet')(config);
   local datasource = { type: 'prometheus', uid: '${datasource}' };
+  local ranks = ['critical', 'high', 'medium', 'low', 'info'];
   local severities = { critical: 'dark-red', high: 'red', medium: 'orange', low: 'yellow', info: 'blue' };
   {
     // Queries: `of` metrics with a NodePool, `everywhere` of those without.
@@ -11,12 +12,31 @@ function(config)
     everywhere(name, labels=''):: series.metric(name, joined([ofCluster, labels])),
     // Every series of a program, and those of its pushes.
     all:: '{%s}' % joined([config.selector, '__name__=~"%s_.+"' % config.namespace, ofCluster]),
-    pushed(name):: '%s{%s}' % [name, joined([ofCluster, 'job="%s"' % config.pushJob])],
+    pushed(name):: series.pushed(name, ofCluster),
+    lastWhole:: series.lastWhole(ofCluster),
     by:: series.by,
     // What is 0, and not unknown, where scans have said something of it at all.
     orZero(expr, said):: '%s or 0 * count(%s)' % [expr, said],
-    // How much a counter rose over a window: `$__rate_interval` in graphs, `$__range` in numbers.
-    rise(counter, window='$__rate_interval'):: 'increase(%s[%s])' % [counter, window],
+    // The clusters of which a metric of objects is known, and whole: its rule was evaluated, and nothing was left out.
+    known(metric, rule)::
+      '(%s == 1) and on (%s) (%s == 0)' % [
+        self.everywhere('rule_evaluated', 'rule="%s"' % rule), config.clusterLabel, self.everywhere('series_dropped', 'metric="%s"' % metric),
+      ],
+    // How much a counter rose from one point of a graph to the next. A rate would miss what rises between two windows, and count by halves.
+    rise(counter):: 'clamp_min(%s - %s offset $__interval, 0)' % [counter, counter],
+    // How much it rose in a time.
+    riseOver(counter, window='$__range'):: 'increase(%s[%s])' % [counter, window],
+    // With a label `rule`: the one that tells of what is kept for that reason.
+    withRuleOfDelay(expr):: std.foldl(
+      function(inner, reason) 'label_replace(%s, "rule", "%s", "delay_reason", "%s")' % [inner, config.ruleOfDelay[reason], reason],
+      std.objectFields(config.ruleOfDelay),
+      self.withRule(expr, config.ruleOfOtherDelays)
+    ),
+    withRule(expr, slug):: 'label_replace(%s, "rule", "%s", "%s", ".*")' % [expr, slug, config.clusterLabel],
+    // With a rank in the place of a severity's word, which tables sort by and show as the word.
+    ranked(expr):: std.foldl(
+      function(inner, place) 'label_replace(%s, "severity", "%d", "severity", "%s")' % [inner, place + 1, ranks[place]], std.range(0, std.length(ranks) - 1), expr
+    ),
 
     local link(title, url) = {
       title: title, type: 'link', url: url, icon: 'doc', tooltip: '', tags: [],
@@ -28,28 +48,32 @@ function(config)
       type: type, title: title, description: description, datasource: datasource, links: to(rules, pages),
       gridPos: { w: width, h: height, x: 0, y: 0 },
     },
-    local thresholds(steps) = { mode: 'absolute', steps: [{ color: 'green', value: null }] + steps },
     local colored = [
       { matcher: { id: 'byName', options: name }, properties: [{ id: 'color', value: { mode: 'fixed', fixedColor: severities[name] } }] }
       for name in std.objectFields(severities)
     ],
 
-    // A number, of now or of the time that is shown; `bad` is where it turns from green.
-    stat(title, expr, description, bad=1, color='red', unit='short', legend='', rules=[], pages=[], width=3):: panel('stat', title, description, rules, pages, width, 4) {
-      targets: [target(expr, 0, { instant: true, range: false, legendFormat: if legend == '' then '__auto' else legend })],
+    // A number, of now or of the time that is shown; `bad` is where it turns from green, or where it turns green if `below` is bad.
+    stat(title, expr, description, bad=1, color='red', below=false, unit='none', rules=[], pages=[], width=4):: panel('stat', title, description, rules, pages, width, 4) {
+      local turns = if bad == null then [] else [{ color: if below then 'green' else color, value: bad }],
+      targets: [target(expr, 0, { instant: true, range: false, legendFormat: '__auto' })],
       fieldConfig: {
-        defaults: { unit: unit, decimals: 0, color: { mode: 'thresholds' }, thresholds: thresholds(if bad == null then [] else [{ color: color, value: bad }]) },
+        // how often it happened is told by a rate, which is no whole number; of durations Grafana would make whole days
+        defaults: {
+          unit: unit, [if unit == 'none' then 'decimals']: 0, color: { mode: 'thresholds' },
+          thresholds: { mode: 'absolute', steps: [{ color: if bad == null then 'text' else if below then color else 'green', value: null }] + turns },
+        },
         overrides: [],
       },
       options: {
         reduceOptions: { calcs: ['lastNotNull'], fields: '', values: false },
-        colorMode: 'value', graphMode: 'none', justifyMode: 'auto', orientation: 'auto', textMode: if legend == '' then 'value' else 'value_and_name',
+        colorMode: 'value', graphMode: 'none', justifyMode: 'auto', orientation: 'auto', textMode: 'value',
         wideLayout: true, showPercentChange: false,
       },
     },
 
     // Lines or bars over time; `queries` are [expression, legend].
-    graph(title, queries, description, bars=false, unit='short', rules=[], pages=[], width=12, height=8):: panel('timeseries', title, description, rules, pages, width, height) {
+    graph(title, queries, description, bars=false, unit='none', rules=[], pages=[], width=12, height=8):: panel('timeseries', title, description, rules, pages, width, height) {
       // a scan comes every so often: between two there is nothing to see
       [if bars then 'interval']: config.scanInterval,
       targets: std.mapWithIndex(function(index, query) target(query[0], index, { range: true, instant: false, legendFormat: query[1] }), queries),
@@ -89,6 +113,20 @@ function(config)
       },
     },
 
+    local shownAsWord = {
+      matcher: { id: 'byName', options: 'severity' },
+      properties: [
+        {
+          id: 'mappings',
+          value: [{
+            type: 'value',
+            options: { ['%d' % (place + 1)]: { text: ranks[place], color: severities[ranks[place]], index: place } for place in std.range(0, std.length(ranks) - 1) },
+          }],
+        },
+        { id: 'custom.cellOptions', value: { type: 'color-text' } },
+      ],
+    },
+
     // What there is now, a row each. `columns` are the labels, in their order; `values` are [expression, name, unit]; `links` by column; `sort` is a column, the first value if none is named.
     table(title, columns, values, description, links={}, sort='', descending=true, rules=[], pages=[], width=24, height=8):: panel('table', title, description, rules, pages, width, height) {
       // what Grafana calls the values of one query, and of several
@@ -108,7 +146,7 @@ function(config)
         overrides: [
           { matcher: { id: 'byName', options: value[1] }, properties: [{ id: 'unit', value: value[2] }] }
           for value in values
-        ] + [
+        ] + (if std.member(columns, 'severity') then [shownAsWord] else []) + [
           { matcher: { id: 'byName', options: column }, properties: [{ id: 'links', value: [{ title: links[column].title, url: links[column].url, targetBlank: true }] }] }
           for column in std.objectFields(links)
         ],
@@ -126,8 +164,8 @@ function(config)
     toRule(slug):: { title: slug, url: series.rule(slug) },
     toPage(title, path):: { title: title, url: series.page(path) },
     toNodePool:: {
-      title: 'What is wrong in ${__data.fields.nodepool}',
-      url: '/d/%s?var-datasource=${datasource}&var-cluster=${__data.fields.%s}&var-nodepool=${__data.fields.nodepool}' % [config.dashboards.objects, config.clusterLabel],
+      title: 'Findings of ${__data.fields.nodepool}',
+      url: '/d/%s?var-datasource=${datasource}&var-cluster=${__data.fields.%s}&var-nodepool=${__data.fields.nodepool}' % [config.dashboards.overview, config.clusterLabel],
     },
 
     local query(name, label, metric, from) = {

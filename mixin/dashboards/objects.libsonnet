@@ -3,8 +3,8 @@ function(config)
   local grafana = (import 'grafana.libsonnet')(config);
   local most(labels, metric) = 'max by (%s) (%s)' % [grafana.by(labels), metric];
   // Two pods on one node are one node.
-  local nodes(metric, by=['node', 'nodepool']) =
-    grafana.orZero('count(count by (%s) (%s))' % [grafana.by(by), metric], grafana.everywhere('memory_info', 'detail="object"'));
+  local nodes(metric, name, rule, by=['node', 'nodepool']) =
+    grafana.orZero('count(count by (%s) (%s))' % [grafana.by(by), metric], grafana.known(name, rule));
   local mismatches = grafana.of('daemonset_nodepool_mismatch_total');
   local deaths = grafana.of('node_ttl_deaths_total');
   local failures = grafana.everywhere('nominated_pod_failures_total');
@@ -14,16 +14,28 @@ function(config)
   local day = 'Shown until a day after it is gone.';
   grafana.dashboard(
     config.dashboards.objects,
-    'What is wrong now',
-    'The nodes and pods by name. With --metrics-detail nodepool there is nothing here.',
+    'Nodes and pods',
+    'What is wrong now, by name. With --metrics-detail nodepool, or where --max-series left series out, there is less here than there is.',
     [
       ['Nodes, each counted once', [
-        grafana.stat('With a DaemonSet not counted', nodes(mismatches), 'Nodes. ' + day, rules=['daemonset-nodepool-mismatch'], width=4),
-        grafana.stat('Died of their TTL', nodes(grafana.of('node_ttl_deaths_total', 'ttl_reason="ttl_expired"')), 'Nodes whose end matches their expireAfter. ' + day, color='orange', rules=['node-ttl-death'], width=4),
-        grafana.stat('That pods did not come to', nodes(failures, ['node']), 'Nodes, of all NodePools. ' + day, rules=['nominated-pod-failure'], width=4),
-        grafana.stat('Bought for pods', nodes(bought), 'Nodes; no fault by itself. ' + day, bad=null, rules=['nominated-pod-failure'], width=4),
-        grafana.stat('Kept by nomination', nodes(kept), 'Nodes, now.', rules=['node-reaping-nominated'], width=4),
-        grafana.stat('Went late', nodes(grafana.of('node_reaping_delay_seconds_count')), 'Nodes that are gone, and had been kept. ' + day, color='orange', rules=['node-reaping-blocked'], width=4),
+        grafana.stat(
+          'With a DaemonSet not counted', nodes(mismatches, 'daemonset_nodepool_mismatch_total', 'daemonset-nodepool-mismatch'), 'Nodes. ' + day, rules=['daemonset-nodepool-mismatch']
+        ),
+        grafana.stat(
+          'Died of their TTL', nodes(grafana.of('node_ttl_deaths_total', 'ttl_reason="ttl_expired"'), 'node_ttl_deaths_total', 'node-ttl-death'),
+          'Nodes whose end matches their expireAfter. ' + day, color='orange', rules=['node-ttl-death']
+        ),
+        grafana.stat(
+          'That pods did not come to', nodes(failures, 'nominated_pod_failures_total', 'nominated-pod-failure', ['node']), 'Nodes, of all NodePools. ' + day, rules=['nominated-pod-failure']
+        ),
+        grafana.stat(
+          'Bought for pods', nodes(bought, 'nodes_created_for_nominated_pods_total', 'nominated-pod-failure'), 'Nodes; no fault by itself. ' + day, bad=null, rules=['nominated-pod-failure']
+        ),
+        grafana.stat('Kept by nomination', nodes(kept, 'nodes_not_reaped_due_to_nomination', 'node-reaping-nominated'), 'Nodes, now.', rules=['node-reaping-nominated']),
+        grafana.stat(
+          'Went late', nodes(grafana.of('node_reaping_delay_seconds_count'), 'node_reaping_delay_seconds', 'node-reaping-blocked'),
+          'Nodes that are gone, and had been kept. ' + day, color='orange', rules=['node-reaping-blocked']
+        ),
       ]],
       ['By name', [
         grafana.table(
@@ -53,9 +65,9 @@ function(config)
           links={ pod: grafana.toRule('nominated-pod-failure') }, width=12
         ),
         grafana.table(
-          'Nodes that went late', ['node', 'nodepool', 'delay_reason'],
-          [[most(['node', 'nodepool', 'delay_reason'], delays), 'kept for', 's']], 'How long they should have been gone, by what kept them last. ' + day,
-          links={ node: grafana.toRule('node-reaping-blocked') }, width=12
+          'Nodes that went late', ['node', 'nodepool', 'delay_reason', 'rule'],
+          [[grafana.withRuleOfDelay(most(['node', 'nodepool', 'delay_reason'], delays)), 'kept for', 's']], 'How long they should have been gone, by what kept them last. ' + day,
+          links={ rule: grafana.toItsRule }, width=12
         ),
       ]],
     ],

@@ -11,11 +11,19 @@ function(config)
     'What karpenter-check finds, by rule, severity and NodePool.',
     [
       ['Now', [
-        grafana.stat('Critical', found('critical'), 'Findings now.', pages=['rules/index.md']),
-        grafana.stat('High', found('high'), 'Findings now.', pages=['rules/index.md']),
-        grafana.stat('Medium', found('medium'), 'Findings now.', color='orange', pages=['rules/index.md']),
         grafana.stat(
-          'Kept nodes', 'sum(%s)' % grafana.of('nodes_blocked'), 'Nodes that should be gone, whatever keeps them.', color='orange', rules=['node-reaping-blocked']
+          'The oldest whole scan', 'time() - min(%s)' % grafana.lastWhole, 'Of all clusters: how long ago a scan had its whole input. What is older is not known.',
+          bad=config.staleAfterSeconds, unit='s', pages=['alerts.md'], width=6
+        ),
+        grafana.stat(
+          'Rules not evaluated', 'sum(1 - %s)' % grafana.everywhere('rule_evaluated'), 'Of all clusters; what they would find is in no number here. The scanner\'s page names them.',
+          bad=null, pages=['access.md'], width=6
+        ),
+        grafana.stat('Critical', found('critical'), 'Findings now, of the rules that were evaluated.', pages=['rules/index.md'], width=6),
+        grafana.stat('High', found('high'), 'Findings now, of the rules that were evaluated.', pages=['rules/index.md'], width=6),
+        grafana.stat('Medium', found('medium'), 'Findings now, of the rules that were evaluated.', color='orange', pages=['rules/index.md']),
+        grafana.stat(
+          'Kept nodes', 'sum(%s)' % grafana.of('nodes_blocked'), 'Nodes that should be gone, for any reason that is known.', color='orange', rules=['node-reaping-blocked']
         ),
         grafana.stat(
           'Kept by nomination',
@@ -25,10 +33,10 @@ function(config)
         ),
         grafana.stat('Expire within a day', 'sum(%s)' % grafana.of('nodes_expiring', 'within="24h"'), 'Nodes; expiry is forceful, and no budget holds it.', color='orange', rules=['node-expiry-herd']),
         grafana.stat(
-          'Died of expiry', 'sum(%s)' % grafana.rise(grafana.of('nodepool_node_deaths_total', 'reason="expired"'), '$__range'), 'Nodes, in the time that is shown.', color='orange', rules=['node-ttl-death']
+          'Died of expiry', 'sum(%s)' % grafana.riseOver(grafana.of('nodepool_node_deaths_total', 'reason="expired"')), 'Nodes, in the time that is shown.', color='orange', rules=['node-ttl-death']
         ),
         grafana.stat(
-          'Failed nominations', 'sum(%s)' % grafana.rise(grafana.of('nodepool_nomination_failures_total'), '$__range'),
+          'Failed nominations', 'sum(%s)' % grafana.riseOver(grafana.of('nodepool_nomination_failures_total')),
           'Pods that did not come to the node that Karpenter nominated them to, in the time that is shown.', rules=['nominated-pod-failure']
         ),
       ]],
@@ -36,10 +44,10 @@ function(config)
         grafana.table(
           'Findings now',
           ['rule', 'severity', 'nodepool'],
-          [['sum by (%s) (%s) > 0' % [grafana.by(['rule', 'severity', 'nodepool']), grafana.of('findings')], 'findings', 'short']],
+          [[grafana.ranked('sum by (%s) (%s) > 0' % [grafana.by(['rule', 'severity', 'nodepool']), grafana.of('findings')]), 'findings', 'short']],
           'A row for each rule, severity and NodePool; the rule leads to its page. What is of no NodePool shows while all are chosen.',
           links={ rule: grafana.toItsRule, nodepool: grafana.toNodePool },
-          sort='severity',  // critical and high are the first in the alphabet, too
+          sort='severity',
           descending=false,
           height=12,
         ),

@@ -41,7 +41,7 @@ function(config)
         grafana.graph(
           'Reaping delay, of %s' % config.delayWindow,
           [
-            ['histogram_quantile(%g, sum by (le) (%s))' % [quantile, grafana.rise(grafana.of('nodepool_node_reaping_delay_seconds_bucket'), config.delayWindow)], '%g' % quantile]
+            ['histogram_quantile(%g, sum by (le) (%s))' % [quantile, grafana.riseOver(grafana.of('nodepool_node_reaping_delay_seconds_bucket'), config.delayWindow)], '%g' % quantile]
             for quantile in [0.5, 0.9, 0.99]
           ],
           'Quantiles over the nodes that went.',

@@ -8,22 +8,25 @@ function(config)
     'Nodes that should be gone and are not: what keeps them, and for how long.',
     [
       ['Now', [
-        grafana.stat('Nodes that should be gone', 'sum(%s)' % blocked, 'Whatever keeps them.', color='orange', rules=['node-reaping-blocked'], width=6),
+        grafana.stat('Nodes that should be gone', 'sum(%s)' % blocked, 'For any reason that is known.', color='orange', rules=['node-reaping-blocked'], width=6),
         grafana.stat('The longest', 'max(%s)' % overdue, 'For how long it should have been gone.', bad=config.overdueSeconds, unit='s', rules=['node-reaping-blocked'], width=6),
         grafana.stat('Kept by nomination', 'sum(%s)' % grafana.of('nodes_blocked', 'delay_reason="nominated"'), 'Nodes, for pods that never come.', rules=['node-reaping-nominated'], width=6),
         grafana.stat('Being deleted, and do not end', 'sum(%s)' % grafana.of('nodes_blocked', 'delay_reason="terminating"'), 'Nodes.', rules=['node-terminating-stuck'], width=6),
         grafana.table(
-          'What keeps them', ['nodepool', 'delay_reason'],
+          'What keeps them', ['nodepool', 'delay_reason', 'rule'],
           [
-            ['sum by (%s) (%s) > 0' % [grafana.by(['nodepool', 'delay_reason']), blocked], 'nodes', 'short'],
-            ['max by (%s) (%s) > 0' % [grafana.by(['nodepool', 'delay_reason']), overdue], 'the longest for', 's'],
+            [grafana.withRuleOfDelay('sum by (%s) (%s) > 0' % [grafana.by(['nodepool', 'delay_reason']), blocked]), 'nodes', 'short'],
+            [grafana.withRuleOfDelay('max by (%s) (%s) > 0' % [grafana.by(['nodepool', 'delay_reason']), overdue]), 'the longest for', 's'],
           ],
-          'By NodePool and reason.', links={ delay_reason: grafana.toRule('node-reaping-blocked'), nodepool: grafana.toNodePool }, width=12
+          'By NodePool and reason.', links={ rule: grafana.toItsRule, nodepool: grafana.toNodePool }, width=12
         ),
         grafana.table(
-          'Nodes', ['node', 'nodepool', 'delay_reason'],
-          [['time() - min by (%s) (%s)' % [grafana.by(['node', 'nodepool', 'delay_reason']), grafana.of('node_overdue_since_timestamp_seconds')], 'for', 's']],
-          'Since when each should have been gone.', links={ node: grafana.toRule('node-reaping-blocked') }, width=12
+          'Nodes', ['node', 'nodepool', 'delay_reason', 'rule'],
+          [[
+            grafana.withRuleOfDelay('time() - min by (%s) (%s)' % [grafana.by(['node', 'nodepool', 'delay_reason']), grafana.of('node_overdue_since_timestamp_seconds')]),
+            'for', 's',
+          ]],
+          'Since when each should have been gone.', links={ rule: grafana.toItsRule }, width=12
         ),
       ]],
       ['Over time', [

@@ -13,19 +13,19 @@ function(config)
         grafana.table(
           'Clusters', [],
           [
-            ['time() - %s' % one([], grafana.everywhere('last_run_timestamp_seconds')), 'last run', 's'],
-            ['time() - %s' % one([], grafana.everywhere('last_success_timestamp_seconds')), 'last with its whole input', 's'],
+            ['time() - max by (%s) (max_over_time(%s[%s]))' % [grafana.by([]), grafana.everywhere('last_run_timestamp_seconds'), config.rememberFor], 'last run', 's'],
+            ['time() - %s' % grafana.lastWhole, 'last with its whole input', 's'],
             [one([], grafana.everywhere('scan_duration_seconds')), 'took', 's'],
             ['time() - %s' % one([], grafana.pushed('push_time_seconds')), 'last push', 's'],
             ['count by (%s) (%s)' % [grafana.by([]), grafana.all], 'series', 'short'],
           ],
-          'How long ago; a scan without a Pushgateway has no push.', links={ [config.clusterLabel]: grafana.toPage('What to do', 'alerts.md#the-scanner-itself') }, height=6
+          'How long ago; decades where no scan had its whole input. A scan without a Pushgateway has no push.', links={ [config.clusterLabel]: grafana.toPage('What to do', 'alerts.md#the-scanner-itself') }, height=6
         ),
         grafana.stat(
-          'The oldest whole scan', 'time() - min(%s)' % grafana.everywhere('last_success_timestamp_seconds'), 'Of all clusters: how long ago.', bad=config.staleAfterSeconds, unit='s',
+          'The oldest whole scan', 'time() - min(%s)' % grafana.lastWhole, 'Of all clusters: how long ago a scan had its whole input; decades where none had.', bad=config.staleAfterSeconds, unit='s',
           pages=['alerts.md'], width=6
         ),
-        grafana.stat('Rules without their input', 'sum(1 - %s)' % grafana.everywhere('rule_evaluated'), 'Rules that were not evaluated, of all clusters.', color='orange', pages=['access.md'], width=6),
+        grafana.stat('Rules not evaluated', 'sum(1 - %s)' % grafana.everywhere('rule_evaluated'), 'Of all clusters: their input was not seen, or proves nothing there.', bad=null, pages=['access.md'], width=6),
         grafana.stat('Series left out', 'sum(%s)' % grafana.everywhere('series_dropped'), 'By --max-series.', color='orange', pages=['metrics.md'], width=6),
         grafana.stat('Pushes refused', grafana.orZero('count(%s)' % refused, grafana.pushed('push_time_seconds')), 'Groups whose last push the Pushgateway refused.', pages=['metrics.md'], width=6),
       ]],
@@ -35,7 +35,7 @@ function(config)
           'Optional ones too: what is missing is not checked.', links={ kind: grafana.toPage('Access', 'access.md') }, width=12
         ),
         grafana.table(
-          'Series that were left out', ['metric'], [[one(['metric'], grafana.everywhere('series_dropped')), 'series', 'short']], 'By --max-series.',
+          'Series that were left out', ['metric'], [[one(['metric'], grafana.everywhere('series_dropped')) + ' > 0', 'series', 'short']], 'By --max-series.',
           links={ metric: grafana.toPage('Metrics', 'metrics.md#over-time-by-object') }, width=12
         ),
         grafana.table(

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from karpenter_check.metrics.catalogue import METRICS
+from karpenter_check.metrics.catalogue import DELAY_REASONS, METRICS
 from karpenter_check.metrics.family import Type
+from karpenter_check.metrics.overdue import rule_of
 from tests.anchors import anchors
 from tests.make_mixin import evaluated
 from tests.mixin.fleet import NODEPOOLS, Fleet
@@ -79,13 +80,58 @@ def test_variables_offer_what_there_is(fleet: Fleet) -> None:
     }
 
 
-@pytest.mark.parametrize("name", [name for name, panel in PANELS.items() if "$nodepool" in json.dumps(panel)])
-def test_what_is_chosen_is_all_that_shows(name: str, fleet: Fleet) -> None:
-    for target in PANELS[name]["targets"]:
-        for labels in fleet.prometheus.query(asked(target["expr"], cluster="prod", nodepool="(general|batch)")):
-            shown = dict(labels)
-            assert shown.get("cluster", "prod") == "prod"
-            assert shown.get("nodepool", "general") in {"general", "batch"}
+@EVERY_PANEL
+def test_every_metric_is_that_of_the_chosen_clusters_and_nodepools(panel: dict[str, Any]) -> None:
+    """What falls back to 0 asks whether anything is known at all, of the clusters alone."""
+    of_nodepools = {metric.full_name() for metric in METRICS if "nodepool" in metric.labels}
+    for target in panel["targets"]:
+        shown = target["expr"].partition(" or 0 * count(")[0]
+        for name, labels in re.findall(r"(karpenter_check_\w+?|push_\w+?)(?:_bucket|_sum|_count)?\{([^}]*)\}", shown):
+            assert 'cluster=~"$cluster"' in labels
+            assert ('nodepool=~"$nodepool"' in labels) == (name in of_nodepools), (name, labels)
+
+
+def test_what_is_chosen_is_all_that_counts(fleet: Fleet) -> None:
+    """Of `batch` nothing is found; its eight nodes that expired are all of them."""
+    titles = [
+        "overview: High",
+        "overview: Kept nodes",
+        "overview: Expire within a day",
+        "overview: Died of expiry",
+        "objects: Died of their TTL",
+    ]
+
+    def numbers(**chosen: str) -> list[float]:
+        found = [fleet.prometheus.query(asked(expression(a_panel(title)), **chosen)) for title in titles]
+        return [round(value) for answer in found for value in answer.values()]
+
+    assert numbers(cluster="prod", nodepool="batch") == [0, 0, 4, 8, 8]
+    assert numbers(cluster="prod", nodepool="general") == [3, 3, 0, 0, 0]
+    assert numbers(cluster="staging") == [1, 0, 0, 0]  # what died there is not known: DaemonSets are forbidden, but not all is
+
+
+def test_what_no_rule_looked_for_is_no_data_and_not_0(fleet: Fleet) -> None:
+    """In `staging` DaemonSets are forbidden, and series of kept nodes were left out."""
+    query = expression(a_panel("objects: With a DaemonSet not counted"))
+
+    assert fleet.prometheus.query(asked(query, cluster="staging")) == {}
+    assert fleet.prometheus.query(asked(query, cluster="prod", nodepool="batch")) == {(): 0}
+
+
+def test_rows_lead_to_the_rule_that_tells_of_their_reason(fleet: Fleet) -> None:
+    found = fleet.prometheus.query(asked(a_panel("reaping: What keeps them")["targets"][0]["expr"]))
+
+    assert {(dict(labels)["delay_reason"], dict(labels)["rule"]) for labels in found} == {
+        (reason, rule_of(reason)) for reason in ("do_not_disrupt_pod", "nominated", "pdb", "terminating")
+    }
+
+
+def test_the_rules_of_reasons_are_those_of_the_program() -> None:
+    configured, others = evaluated("mixin._config.ruleOfDelay"), evaluated("mixin._config.ruleOfOtherDelays")
+
+    assert {reason: configured.get(reason, others) for reason in DELAY_REASONS} == {
+        reason: rule_of(reason) for reason in DELAY_REASONS
+    }
 
 
 def test_two_pods_on_one_node_are_one_node(fleet: Fleet) -> None:
@@ -116,6 +162,18 @@ def test_rates_are_what_happened(fleet: Fleet) -> None:
     }
 
     assert shown == {"overview: Died of expiry": [8], "overview: Failed nominations": [7]}
+
+
+def test_bars_are_whole_numbers_that_add_up(fleet: Fleet) -> None:
+    """What rose between two points of a graph is in one bar and no other: eight deaths of expiry."""
+    query = asked(expression(a_panel("expiry: Nodes that died of expiry")))
+    (bars,) = [
+        series
+        for labels, series in fleet.prometheus.over(query, fleet.began, fleet.ended + STEP, STEP).items()
+        if any(value for _, value in series)
+    ]
+
+    assert (sum(value for _, value in bars), {value % 1 for _, value in bars}) == (8, {0})
 
 
 # What they are made of
@@ -176,7 +234,7 @@ def test_every_variable_is_defined_and_used(dashboard: dict[str, Any]) -> None:
     used = {first or second for first, second in re.findall(r"\$(?:\{(\w+)\}|(\w+))", json.dumps(dashboard))}
 
     assert {name for name in used if not name.startswith("__")} == set(variables(dashboard))
-    assert {name for name in used if name.startswith("__")} <= {"__rate_interval", "__range", "__all"}
+    assert {name for name in used if name.startswith("__")} <= {"__interval", "__range", "__all"}
 
 
 @EVERY_DASHBOARD
@@ -220,6 +278,9 @@ def leads_somewhere(url: str) -> bool:
 @pytest.mark.parametrize("name", [name for name, panel in PANELS.items() if panel["type"] == "table"])
 def test_a_table_shows_the_columns_that_its_queries_give(name: str, fleet: Fleet) -> None:
     panel = PANELS[name]
+    (organize,) = [entry["options"] for entry in panel["transformations"] if entry["id"] == "organize"]
+    several = len(panel["targets"]) > 1  # then Grafana numbers the values by their queries
+    assert set(organize["renameByName"]) == {f"Value #{target['refId']}" if several else "Value" for target in panel["targets"]}
     labels = {label for target in panel["targets"] for found in fleet.prometheus.query(asked(target["expr"])) for label, _ in found}
     values = {override["matcher"]["options"] for override in panel["fieldConfig"]["overrides"]}
 
@@ -244,5 +305,5 @@ def test_a_namespace_a_selector_and_a_cluster_label_of_ones_own_go_everywhere(da
     assert not any(
         "karpenter_check" in query or re.search(r"\bcluster\b(?!\")", query.replace("$cluster", "")) for query in asked_for
     )
-    assert all(query.count('env="prod"') == query.count("karpenter_helper_") for query in asked_for)
+    assert all(query.count('env="prod"') == query.count("karpenter_helper_") + query.count("push_") for query in asked_for)
     assert all("k8s_cluster" in query for query in asked_for)
