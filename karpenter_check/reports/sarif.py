@@ -35,9 +35,10 @@ def render_sarif(report: Report, version: str) -> str:
         "informationUri": _HOME,
         "rules": [_rule(rule) for rule in rules],
     }
+    category = f"{quote(report.snapshot.cluster, safe='')}/" if report.snapshot.cluster else ""
     run: dict[str, Any] = {
         "tool": {"driver": driver},
-        "automationDetails": {"id": f"karpenter-check/{quote(report.snapshot.cluster, safe='')}/"},
+        "automationDetails": {"id": f"karpenter-check/{category}"},
         "invocations": [_invocation(report)],
         "results": [_result(result, places) for result in (*report.results, *report.suppressed)],
         "columnKind": "unicodeCodePoints",

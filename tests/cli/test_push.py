@@ -21,9 +21,9 @@ from tests.metrics.pushgateway import (
     a_free_port,
     a_pushgateway,
     a_secured_gateway,
-    installed,
     trusting,
 )
+from tests.programs import installed
 
 FINDINGS, SUCCESS, RUN = (
     "karpenter_check_findings",

@@ -13,7 +13,8 @@ from urllib.request import urlopen
 
 import msgspec
 
-from tests.metrics.pushgateway import a_free_port, installed
+from tests.metrics.pushgateway import a_free_port
+from tests.programs import installed
 
 INTERVAL = 0.25
 """Seconds between scrapes."""

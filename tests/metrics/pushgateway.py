@@ -1,7 +1,5 @@
 """A real Pushgateway on a free port of the loopback, and servers that answer as no Pushgateway should."""
 
-import os
-import shutil
 import socket
 import subprocess
 import threading
@@ -18,21 +16,12 @@ from urllib.request import HTTPSHandler, Request, build_opener
 
 import bcrypt
 import msgspec
-import pytest
 import trustme
+
+from tests.programs import installed
 
 SECRET = "c4n4ry-p4ssw0rd"  # noqa: S105  it opens nothing but these tests' own gateway
 Series: TypeAlias = dict[tuple[str, tuple[tuple[str, str], ...]], float]
-
-
-def installed(program: str) -> str:
-    """Where a Debian program is; without it CI fails, and a laptop skips the test."""
-    found = shutil.which(program)
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"CI needs {program}; .ci/run installs it")
-        pytest.skip(f"{program} is not installed")
-    return found
 
 
 def a_free_port() -> int:

@@ -24,7 +24,7 @@ from karpenter_check.snapshot import Coverage, Kind, Snapshot, Status, Version
 from karpenter_check.snapshot.last_run import Labels
 from tests.build import NOON, a_cluster, a_healthy_cluster, a_nodepool, ago
 from tests.metrics.history import History, kept_for_hours
-from tests.metrics.pushgateway import installed
+from tests.programs import installed
 
 WITHOUT_EVENTS = {rule.slug for rule in every_rule() if Kind.EVENT in rule.needs}
 

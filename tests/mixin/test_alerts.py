@@ -15,7 +15,7 @@ from karpenter_check.rules import every_rule
 from karpenter_check.snapshot import Kind
 from tests.anchors import anchors
 from tests.make_mixin import COMPILED, compiled, evaluated
-from tests.metrics.pushgateway import installed
+from tests.programs import installed
 
 DOCS = "https://github.com/karpenter-check/karpenter-check/blob/main/docs"
 ALERTS = {rule["alert"]: rule for group in evaluated("mixin.prometheusAlerts")["groups"] for rule in group["rules"]}

@@ -16,7 +16,7 @@ from karpenter_check.rules.pdb_blocks_drain import pdb_blocks_drain
 from karpenter_check.scan import Outcome, Report, Result, RuleRun
 from karpenter_check.suppression.ignore import Ignore
 from tests.build import a_healthy_cluster
-from tests.metrics.pushgateway import installed
+from tests.programs import installed
 
 EVIL = '<script>document.title = "run"</script><img src=x onerror="document.title = 1">'
 
