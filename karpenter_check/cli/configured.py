@@ -44,4 +44,4 @@ def _document(path: Path) -> object:
         refuse_keys_written_twice(source)
     if len(documents) > 1:
         raise UnreadableInput(f"{path}: holds {len(documents)} documents; one is expected")
-    return msgspec.json.decode(documents[0]) if documents else None
+    return msgspec.json.decode(documents[0].raw) if documents else None

@@ -145,11 +145,13 @@ def _without_nulls(value: Any) -> Any:
     return value
 
 
-def documents(text: bytes) -> Iterator[bytes]:
-    """The JSON values that stand one after another in a text. Raises json.JSONDecodeError where one is malformed."""
-    decoder, position = json.JSONDecoder(), 0
+def documents(text: bytes) -> Iterator[tuple[int, bytes]]:
+    """The JSON values that stand one after another in a text, and the line each begins in. Raises json.JSONDecodeError for a malformed one."""
+    decoder, position, line = json.JSONDecoder(), 0, 1
     string = text.decode()
-    while position < len(string):
-        _, end = decoder.raw_decode(string, position)
-        yield string[position:end].encode()
-        position = end + len(string[end:]) - len(string[end:].lstrip())
+    rest = len(string) - len(string.lstrip())
+    while rest < len(string):
+        line += string.count("\n", position, rest)
+        _, end = decoder.raw_decode(string, rest)
+        yield line, string[rest:end].encode()
+        position, rest = rest, end + len(string[end:]) - len(string[end:].lstrip())

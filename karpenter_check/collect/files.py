@@ -63,7 +63,7 @@ class _Reader:
         self.lists = False
 
     def read(self, source: Source) -> None:
-        for raw in split(source):
+        for raw, *_ in split(source):
             try:
                 document = msgspec.json.decode(raw, type=_Document)
             except UNDECODABLE as error:

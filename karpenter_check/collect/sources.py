@@ -4,20 +4,21 @@ import gzip
 import json
 import sys
 import zlib
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import msgspec
-import yaml
 
 from karpenter_check.collect.decode import documents
 from karpenter_check.collect.refusal import UnreadableInput
+from karpenter_check.collect.yaml_documents import Document, yaml_documents
 
 _SUFFIXES = (".json", ".yaml", ".yml", ".json.gz", ".yaml.gz", ".yml.gz")
-_MOST_NODES = 20_000_000
-"""What aliases may blow a YAML document up to, in values; a document without aliases of that size is 100 MB and more."""
+_MOST_BYTES = 8 << 30
+"""What a gzip file may unpack to."""
 
 
 @dataclass(frozen=True)
@@ -80,29 +81,32 @@ def read_source(path: Path | None) -> Source:
         raise _unreadable(name, error) from error
     if content.startswith(b"\x1f\x8b"):
         try:
-            content = gzip.decompress(content)
+            content = _unpacked(name, content)
         except (OSError, EOFError, zlib.error) as error:
             raise UnreadableInput(f"{name}: the gzip is truncated or damaged ({error}); copy the file again") from error
-    return Source(name, content.removeprefix(b"\xef\xbb\xbf"))
+    return Source(name, _as_utf8(name, content).removeprefix(b"\xef\xbb\xbf"))
 
 
-if TYPE_CHECKING:
-    _SafeLoader = yaml.SafeLoader
-else:  # the C parser is ten times faster; PyYAML is built with it almost everywhere
-    _SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+def _unpacked(name: str, content: bytes) -> bytes:
+    with gzip.open(BytesIO(content)) as file:
+        unpacked = file.read(_MOST_BYTES + 1)
+    if len(unpacked) > _MOST_BYTES:
+        raise UnreadableInput(f"{name}: the gzip unpacks to more than {_MOST_BYTES >> 30} GB")
+    return unpacked
 
 
-class Loader(_SafeLoader):
-    """Safe YAML that leaves times as the text they are: the API's own types say what is one."""
+def _as_utf8(name: str, content: bytes) -> bytes:
+    """The text as UTF-8; what PowerShell redirects to a file is UTF-16, and says so by its first two bytes."""
+    if not content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        return content
+    try:
+        return content.decode("utf-16").encode()
+    except UnicodeError as error:
+        raise UnreadableInput(f"{name}: begins as UTF-16, and is none: {error}") from error
 
-    yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
 
-
-def split(source: Source) -> Iterator[bytes]:
-    """The documents of a source as JSON. Raises UnreadableInput for what is neither JSON nor YAML."""
+def split(source: Source) -> Iterator[Document]:
+    """The documents of a source as JSON, and where each begins. Raises UnreadableInput for what is neither JSON nor YAML."""
     content = source.content
     if not content.strip():
         raise UnreadableInput(f"{source.name}: is empty")
@@ -111,15 +115,16 @@ def split(source: Source) -> Iterator[bytes]:
     if source.is_json:
         yield from _split_json(source)
     else:
-        yield from _split_yaml(source)
+        yield from yaml_documents(source.name, content)
 
 
-def _split_json(source: Source) -> Iterator[bytes]:
+def _split_json(source: Source) -> Iterator[Document]:
     try:
         msgspec.json.decode(source.content, type=msgspec.Raw)
     except (msgspec.DecodeError, RecursionError):
         try:
-            yield from documents(source.content)
+            for line, raw in documents(source.content):
+                yield Document(raw, line)
         except UnicodeDecodeError as error:
             raise UnreadableInput(f"{source.name}: is not UTF-8 (byte {error.start})") from error
         except RecursionError as error:
@@ -130,40 +135,5 @@ def _split_json(source: Source) -> Iterator[bytes]:
         except ValueError as error:  # a number of more digits than Python reads
             raise UnreadableInput(f"{source.name}: holds what JSON cannot: {error}") from error
     else:
-        yield source.content
-
-
-def _split_yaml(source: Source) -> Iterator[bytes]:
-    try:
-        text = source.content.decode()
-    except UnicodeDecodeError as error:
-        raise UnreadableInput(f"{source.name}: is neither JSON nor YAML: it is not UTF-8 (byte {error.start})") from error
-    try:
-        for document in yaml.load_all(text, Loader=Loader):
-            if document is not None:
-                if _expanded(document, {}) > _MOST_NODES:
-                    raise UnreadableInput(f"{source.name}: its YAML aliases blow it up beyond {_MOST_NODES} values")
-                yield msgspec.json.encode(document)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        if "{{" in text:
-            raise UnreadableInput(
-                f"{source.name}: looks like a template that was not rendered{where}: render it first (helm template …) and scan the result"
-            ) from error
-        problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
-        raise UnreadableInput(f"{source.name}: is neither JSON nor YAML: {problem}{where}") from error
-    except RecursionError as error:
-        raise UnreadableInput(f"{source.name}: is nested too deeply, or contains itself by a YAML alias") from error
-    except (TypeError, ValueError) as error:
-        raise UnreadableInput(f"{source.name}: holds what JSON cannot: {error}") from error
-
-
-def _expanded(value: Any, known: dict[int, int]) -> int:
-    """How many values a document has once its aliases are written out."""
-    if not isinstance(value, dict | list):
-        return 1
-    if id(value) not in known:
-        parts = value.values() if isinstance(value, dict) else value
-        known[id(value)] = 1 + sum(_expanded(part, known) for part in parts)
-    return known[id(value)]
+        before = len(source.content) - len(source.content.lstrip())
+        yield Document(source.content, source.content.count(b"\n", 0, before) + 1)

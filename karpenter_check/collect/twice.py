@@ -6,7 +6,8 @@ from typing import Any
 import yaml
 
 from karpenter_check.collect.refusal import UnreadableInput
-from karpenter_check.collect.sources import Loader, Source
+from karpenter_check.collect.sources import Source
+from karpenter_check.collect.yaml_documents import Loader
 
 
 def refuse_keys_written_twice(source: Source) -> None:
