@@ -10,6 +10,7 @@ import msgspec
 
 from karpenter_check.snapshot.clip import clip
 from karpenter_check.snapshot.event import Event
+from karpenter_check.snapshot.manifest import Location
 from karpenter_check.snapshot.metadata import Ref
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Finding",
     "Fix",
     "Impact",
+    "Location",
     "Occurrence",
     "Ref",
     "Severity",
@@ -81,6 +83,8 @@ class Evidence(_Value, frozen=True):
     value: str = ""
     written_by: str = ""
     event: EventEvidence | None = None
+    location: Location | None = None
+    """Where a manifest has the field."""
 
     @classmethod
     def of_event(cls, event: Event, count: int | None = None) -> "Evidence":
@@ -159,6 +163,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime | None = None
     fix: tuple[Fix, ...] = ()
     blames: tuple[Blame, ...] = ()
+    location: Location | None = None
+    """The very place in a manifest, where a rule knows one; `scan` knows where objects stand."""
 
 
 def fingerprint(rule: str, finding: Finding) -> str:

@@ -46,6 +46,11 @@ class Rule(Generic[Settings]):
     judges_ages: bool = True
     """Whether it compares times with the snapshot's; then it needs one."""
     stage: Stage = Stage.HAZARD
+    of_manifests: bool = False
+    """Whether loose manifests are enough: it concludes from what an object says, and never from what is not there.
+
+    Of several kinds that it needs, one is enough then.
+    """
 
     @property
     def slug(self) -> str:
@@ -77,14 +82,21 @@ AnyRule: TypeAlias = Rule[Any]
 
 
 def rule(
-    *, severity: Severity, needs: set[Kind], since: str, judges_ages: bool = True, stage: Stage = Stage.HAZARD
+    *,
+    severity: Severity,
+    needs: set[Kind],
+    since: str,
+    judges_ages: bool = True,
+    stage: Stage = Stage.HAZARD,
+    of_manifests: bool = False,
 ) -> Callable[[Callable[Concatenate[Snapshot, Settings], Iterator[Finding]]], Rule[Settings]]:
     """Make a function a rule: its severity where a finding sets no other, the kinds that it must have seen, the version that brought it.
 
     A rule that looks at no time at all says `judges_ages=False`, and one whose findings explain others at which stage it stands.
+    One that judges each object by what it says alone says `of_manifests=True`.
     """
 
     def decorate(function: Callable[Concatenate[Snapshot, Settings], Iterator[Finding]]) -> Rule[Settings]:
-        return Rule(function, severity, frozenset(needs), since, judges_ages, stage)
+        return Rule(function, severity, frozenset(needs), since, judges_ages, stage, of_manifests)
 
     return decorate

@@ -7,7 +7,7 @@ from enum import StrEnum
 from traceback import extract_tb
 from typing import Any
 
-from karpenter_check.finding import Finding, Ref, Severity, fingerprint
+from karpenter_check.finding import Finding, Location, Ref, Severity, fingerprint
 from karpenter_check.rule import AnyRule, NotProven, Stage
 from karpenter_check.snapshot import NO_TIME, Kind, Snapshot, Status
 from karpenter_check.snapshot.objects import metadata_of
@@ -56,6 +56,8 @@ class Result:
     """The severity that the configuration gives all findings of its rule."""
     ignored: Ignore | None = None
     """Why it is suppressed."""
+    location: Location | None = None
+    """Where the field, or the object, that it is about stands in a manifest; None where the input was a cluster."""
 
     @property
     def severity(self) -> Severity:
@@ -119,7 +121,14 @@ def scan(
         run, findings = _run(rule, snapshot, (settings or {}).get(rule.slug, {}))
         runs.append(run)
         found += [
-            Result(rule, finding, fingerprint(rule.slug, finding), overridden=overridden.get(rule.slug)) for finding in findings
+            Result(
+                rule,
+                finding,
+                fingerprint(rule.slug, finding),
+                overridden=overridden.get(rule.slug),
+                location=finding.location or snapshot.location_of(finding.object) or snapshot.location_of(finding.owner),
+            )
+            for finding in findings
         ]
     linked = _linked(sorted(found, key=_order))
     results, uses = _ignored(snapshot, linked, runs, ignores)
@@ -165,7 +174,9 @@ def _order(result: Result) -> tuple[object, ...]:
 
 def _run(rule: AnyRule, snapshot: Snapshot, settings: Mapping[str, Any]) -> tuple[RuleRun, Sequence[Finding]]:
     coverages = [(kind, snapshot.covered(kind)) for kind in sorted(rule.needs)]
-    if missing := [(kind, coverage) for kind, coverage in coverages if not coverage.sufficient]:
+    if rule.of_manifests and any(coverage.loose for _, coverage in coverages):  # what is not in them is not there to be judged
+        coverages = [(kind, coverage) for kind, coverage in coverages if coverage.status is not Status.NOT_COLLECTED]
+    elif missing := [(kind, coverage) for kind, coverage in coverages if not coverage.sufficient]:
         reason = "; ".join(f"{kind}: {coverage}" for kind, coverage in missing)
         kinds = tuple(kind for kind, _ in missing)
         return RuleRun(rule, Outcome.SKIPPED, reason, kinds, lacks_only_optional=all(kind.optional for kind in kinds)), ()

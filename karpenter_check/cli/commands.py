@@ -15,7 +15,7 @@ _OURS = ("karpenter-check scan", "karpenter-check why pod")
 def addressed(report: Report, kubeconfig: Path | None, context: str | None, *, files: bool) -> Report:
     """The report with its commands made for that kubeconfig and context: copied as they are, they must not meet another cluster.
 
-    Of a scan of loose `files`, what verifies it is a new look at new files, which no command of ours can take. The commands of a
+    Of a scan of loose `files`, what verifies it is a new look at new files, which no command of ours can take, unless it names them. The commands of a
     snapshot file are for the cluster that it was taken of, as if that had been scanned.
     """
     where = [*(["--kubeconfig", str(kubeconfig)] if kubeconfig else []), *(["--context", context] if context else [])]
@@ -23,7 +23,7 @@ def addressed(report: Report, kubeconfig: Path | None, context: str | None, *, f
         return report
 
     def meant(fix: Fix) -> Fix:
-        if files and fix.command.startswith(_OURS):
+        if files and fix.command.startswith(_OURS) and " -f " not in fix.command:
             return with_fields(fix, command="", text="take the input anew, and look at it again")
         for program in ("kubectl", *_OURS):
             if fix.command.startswith(f"{program} "):

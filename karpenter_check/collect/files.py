@@ -15,6 +15,7 @@ from karpenter_check.collect.resources import kind_of
 from karpenter_check.collect.snapshot_file import SCHEMA, SnapshotFile
 from karpenter_check.collect.sources import Source, is_folder, list_folder, read_source, split
 from karpenter_check.collect.undecodable import UNDECODABLE
+from karpenter_check.collect.yaml_documents import Document
 from karpenter_check.snapshot import LOOSE_MANIFESTS, NO_TIME, CollectionError, Coverage, Kind, Snapshot, Status, Version
 from karpenter_check.snapshot.version import parse_version
 
@@ -63,16 +64,18 @@ class _Reader:
         self.lists = False
 
     def read(self, source: Source) -> None:
-        for raw, *_ in split(source):
+        for part in split(source):
+            raw = part.raw
             try:
                 document = msgspec.json.decode(raw, type=_Document)
             except UNDECODABLE as error:
                 if head_of(raw).kind or not raw.lstrip().startswith(b"["):
                     raise UnreadableInput(f"{source.name}: is no Kubernetes object: {explain(error)}") from error
                 raise UnreadableInput(f"{source.name}: is a bare list; a List or one object per document is expected") from error
-            self._take(document, raw, source.name)
+            self._take(document, part, source.name)
 
-    def _take(self, document: _Document, raw: bytes, source: str) -> None:
+    def _take(self, document: _Document, part: Document, source: str) -> None:
+        raw = part.raw
         if document.schema:
             self._take_snapshot_file(document.schema, raw, source)
         elif document.kind in _DISCOVERY:
@@ -82,13 +85,22 @@ class _Reader:
         elif document.kind.endswith("List") and bytes(document.items):
             self._take_list(document, document.items, source)
         else:
-            try:
-                kind = self.gathering.add_unsorted(raw, source)
-            except ValueError as error:
-                raise UnreadableInput(f"{source}: {error}") from error
-            if kind:
-                self.loose.add(kind)
-                self._note_time(raw)
+            self._take_loose(part, source)
+
+    def _take_loose(self, part: Document, source: str) -> None:
+        """Take an object that stands by itself. One whose kind nobody told is no object; a template is, and cannot be judged."""
+        try:
+            self.gathering.manifests.take(part, head_of(part.raw), source)
+        except UnreadableInput as template:
+            self.gathering.errors.append(CollectionError(source, str(template).removeprefix(f"{source}: ")))
+            return
+        try:
+            kind = self.gathering.add_unsorted(part.raw, source)
+        except ValueError as error:
+            raise UnreadableInput(f"{source}: {error}") from error
+        if kind:
+            self.loose.add(kind)
+            self._note_time(part.raw)
 
     def _take_list(self, document: _Document, items: msgspec.Raw, source: str) -> None:
         self.lists = True
@@ -190,7 +202,7 @@ def read_files(
                 source, _, message = str(refusal).partition(": ")
                 reader.gathering.errors.append(CollectionError(source, message))
     stated = reader.file
-    if gathering.errors and not (gathering.count or gathering.legacy or gathering.ignored):
+    if gathering.errors and not (gathering.count or gathering.legacy or gathering.ignored or gathering.manifests.kept):
         raise first_refusal or UnreadableInput(str(gathering.errors[0]))
     if not (gathering.count or gathering.legacy or gathering.ignored or reader.lists or stated):
         raise UnreadableInput(

@@ -20,6 +20,7 @@ from karpenter_check.collect.decode import (
     head_of,
     items_of,
 )
+from karpenter_check.collect.manifests import Manifests
 from karpenter_check.collect.resources import LEGACY_KINDS, kind_of
 from karpenter_check.collect.spool import Spool
 from karpenter_check.snapshot import CollectionError, Coverage, Kind, Snapshot, Status, Version
@@ -57,6 +58,8 @@ class Gathering:
         """Objects of kinds that are not read, by kind."""
         self.legacy: Counter[str] = Counter()
         """Objects of Karpenter's alpha API, by kind."""
+        self.manifests = Manifests()
+        """Objects that came by themselves, in files."""
         self._shapes = PodShapes()
         self._reduction = PodReduction(self._shapes)
         self._daemonset_shapes: dict[tuple[str, str], PodShape] = {}
@@ -267,6 +270,9 @@ class Gathering:
             volumeattachments=kept(Kind.VOLUMEATTACHMENT),
             leases=kept(Kind.LEASE),
             customresourcedefinitions=kept(Kind.CUSTOMRESOURCEDEFINITION),
+            manifests=tuple(self.manifests.kept),
+            schemas=self.manifests.schemas,
+            locations=self.manifests.locations,
             coverage=coverage,
             errors=(*errors, *self.errors),
         )

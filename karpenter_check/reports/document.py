@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from karpenter_check.finding import Evidence, Fix, Impact, Ref
+from karpenter_check.finding import Evidence, Fix, Impact, Location, Ref
 from karpenter_check.scan import Report, Result, RuleRun
 from karpenter_check.snapshot import NO_TIME, CollectionError
 from karpenter_check.suppression.ignore import IgnoreUse
@@ -86,6 +86,7 @@ class FindingDocument(_Part, frozen=True):
     fingerprint: str
     caused_by: tuple[str, ...]
     suppressed: SuppressedDocument | None
+    location: Location | None
 
 
 class ReportDocument(_Part, frozen=True):
@@ -147,6 +148,7 @@ def finding_document(result: Result) -> FindingDocument:
         fingerprint=result.fingerprint,
         caused_by=result.caused_by,
         suppressed=SuppressedDocument(left_be.reason, left_be.until, left_be.source) if (left_be := result.ignored) else None,
+        location=result.location,
     )
 
 

@@ -34,7 +34,7 @@ class _Unbounded:
         return sum((window.end - window.start for window in self.when), timedelta())
 
 
-@rule(severity=Severity.MEDIUM, needs={Kind.NODEPOOL}, since="0.1.0")
+@rule(severity=Severity.MEDIUM, needs={Kind.NODEPOOL}, since="0.1.0", of_manifests=True)
 def budget_leaves_reason_unbounded(snapshot: Snapshot, *, minimum_nodes: int = 2, few_nodes: int = 5) -> Iterator[Finding]:
     """A NodePool has disruption budgets, and at some hours none of them limits how many nodes go at once."""
     for nodepool in snapshot.nodepools:

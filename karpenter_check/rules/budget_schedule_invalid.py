@@ -42,7 +42,7 @@ class _Wrong:
     """Whether it lets no node go while it is active."""
 
 
-@rule(severity=Severity.HIGH, needs={Kind.NODEPOOL}, since="0.1.0", stage=Stage.BLOCKER, judges_ages=False)
+@rule(severity=Severity.HIGH, needs={Kind.NODEPOOL}, since="0.1.0", stage=Stage.BLOCKER, judges_ages=False, of_manifests=True)
 def budget_schedule_invalid(snapshot: Snapshot) -> Iterator[Finding]:
     """A disruption budget cannot be read by Karpenter, or is always or never active though it has a schedule."""
     for nodepool in snapshot.nodepools:

@@ -38,7 +38,7 @@ class _Narrow:
     advice: str
 
 
-@rule(severity=Severity.MEDIUM, needs={Kind.NODEPOOL}, since="0.1.0", judges_ages=False)
+@rule(severity=Severity.MEDIUM, needs={Kind.NODEPOOL}, since="0.1.0", judges_ages=False, of_manifests=True)
 def nodepool_inflexible(snapshot: Snapshot, *, minimum_types: int = 5, refusals: int = 3) -> Iterator[Finding]:
     """A NodePool buys of few instance types, in one zone, or spot alone, so that there may be nothing to buy."""
     for nodepool in sorted(snapshot.nodepools, key=lambda entry: entry.name):

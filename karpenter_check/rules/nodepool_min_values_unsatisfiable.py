@@ -19,7 +19,7 @@ _RECENT = timedelta(hours=1)
 _SAID = "due to minvalues incompatibility"
 
 
-@rule(severity=Severity.MEDIUM, needs={Kind.NODEPOOL}, since="0.1.0", stage=Stage.NODEPOOL)
+@rule(severity=Severity.MEDIUM, needs={Kind.NODEPOOL}, since="0.1.0", stage=Stage.NODEPOOL, of_manifests=True)
 def nodepool_min_values_unsatisfiable(snapshot: Snapshot) -> Iterator[Finding]:
     """A NodePool's minValues asks for more values of a label than its requirements, its zones or its instance types have."""
     relaxed = _relaxed(snapshot)

@@ -18,7 +18,7 @@ _NAMED = 5
 """So many NodePools are named in a message."""
 
 
-@rule(severity=Severity.INFO, needs={Kind.NODEPOOL}, since="0.1.0", judges_ages=False)
+@rule(severity=Severity.INFO, needs={Kind.NODEPOOL}, since="0.1.0", judges_ages=False, of_manifests=True)
 def nodepool_overlap(snapshot: Snapshot) -> Iterator[Finding]:
     """NodePools of equal weight would take the same pods, and the one with the last name always does."""
     ranks: dict[_Rank, list[NodePool]] = defaultdict(list)

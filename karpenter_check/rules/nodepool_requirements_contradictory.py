@@ -35,7 +35,7 @@ class _Entry:
         return bool(self.ignored) and not self.requirement.values
 
 
-@rule(severity=Severity.HIGH, needs={Kind.NODEPOOL}, since="0.1.0", stage=Stage.NODEPOOL, judges_ages=False)
+@rule(severity=Severity.HIGH, needs={Kind.NODEPOOL}, since="0.1.0", stage=Stage.NODEPOOL, judges_ages=False, of_manifests=True)
 def nodepool_requirements_contradictory(snapshot: Snapshot) -> Iterator[Finding]:
     """A NodePool's requirements and labels contradict each other, its node class, or what a label can be."""
     for nodepool in snapshot.nodepools:

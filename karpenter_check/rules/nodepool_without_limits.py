@@ -12,7 +12,7 @@ from karpenter_check.snapshot.quantity import amounts, shown
 _MANAGED_BY = "app.kubernetes.io/managed-by"
 
 
-@rule(severity=Severity.LOW, needs={Kind.NODEPOOL}, since="0.1.0", judges_ages=False)
+@rule(severity=Severity.LOW, needs={Kind.NODEPOOL}, since="0.1.0", judges_ages=False, of_manifests=True)
 def nodepool_without_limits(snapshot: Snapshot) -> Iterator[Finding]:
     """Nothing bounds what a NodePool may buy."""
     for nodepool in snapshot.nodepools:

@@ -52,7 +52,7 @@ class AnyRequirement(Protocol):
         """The operands."""
 
 
-def _malformed_name(text: str) -> str:
+def malformed_name(text: str) -> str:
     """Why a text is no qualified name, or nothing (k8s.io/apimachinery `validation.IsQualifiedName`, v0.35)."""
     domain, slash, name = text.rpartition("/")
     if text.count("/") > 1:
@@ -66,7 +66,7 @@ def _malformed_name(text: str) -> str:
     return "" if _NAME.fullmatch(name) else "may hold only letters, digits, -, _ and ., and begins and ends with a letter or digit"
 
 
-def _malformed_value(text: str) -> str:
+def malformed_value(text: str) -> str:
     """Why a text is no label value, or nothing (`validation.IsValidLabelValue`): it may be empty."""
     if len(text) > _LONGEST_NAME:
         return f"is longer than {_LONGEST_NAME} characters"
@@ -89,10 +89,10 @@ def requirement_violations(
         )
     if provider.restricts(key, version):
         yield Violation(f"{path}.key", key, f"the label {key} is restricted: Karpenter keeps its domain for itself")
-    if reason := _malformed_name(key):
+    if reason := malformed_name(key):
         yield Violation(f"{path}.key", key, f"the label {key!r} {reason}")
     for value in values:
-        if reason := _malformed_value(value):
+        if reason := malformed_value(value):
             yield Violation(f"{path}.values", value, f"the value {value!r} {reason}")
     known = provider.values_of(key, version) if operator == "In" else None
     valid = [value for value in values if known is None or value in known]
@@ -111,9 +111,9 @@ def _label_violations(nodepool: NodePool, provider: Provider, version: Version |
         path = f"spec.template.metadata.labels[{key}]"
         if key == NODEPOOL_LABEL:
             yield Violation(path, key, f"Karpenter sets {key} itself")
-        if reason := _malformed_name(key):
+        if reason := malformed_name(key):
             yield Violation(path, key, f"the label {key!r} {reason}")
-        if reason := _malformed_value(value):
+        if reason := malformed_value(value):
             yield Violation(path, value, f"the value {value!r} {reason}")
         if provider.restricts(key, version):
             yield Violation(path, key, f"the label {key} is restricted: Karpenter keeps its domain for itself")
@@ -122,9 +122,9 @@ def _label_violations(nodepool: NodePool, provider: Provider, version: Version |
 def _taint_violations(taints: Sequence[Taint], field: str, seen: set[tuple[str, str]]) -> Iterator[Violation]:
     for place, taint in enumerate(taints):
         path = f"spec.template.spec.{field}[{place}]"
-        if reason := _malformed_name(taint.key):
+        if reason := malformed_name(taint.key):
             yield Violation(f"{path}.key", taint.key, f"the key {taint.key!r} {reason}")
-        if taint.value and (reason := _malformed_name(taint.value)):  # names, not label values, are what Karpenter wants here
+        if taint.value and (reason := malformed_name(taint.value)):  # names, not label values, are what Karpenter wants here
             yield Violation(f"{path}.value", taint.value, f"the value {taint.value!r} {reason}")
         if taint.effect not in _EFFECTS:
             yield Violation(f"{path}.effect", taint.effect, f"{taint.effect} is no effect")

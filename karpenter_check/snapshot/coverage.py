@@ -32,7 +32,12 @@ class Coverage(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def sufficient(self) -> bool:
         """Whether rules may conclude from what is missing: all of it is there, or all but a few unreadable objects."""
-        return self.status is Status.COMPLETE or (self.status is Status.PARTIAL and self.reason != LOOSE_MANIFESTS)
+        return self.status is Status.COMPLETE or (self.status is Status.PARTIAL and not self.loose)
+
+    @property
+    def loose(self) -> bool:
+        """Whether it was read from loose manifests: what an object says is known, and not what others there are."""
+        return self.status is Status.PARTIAL and self.reason.endswith(LOOSE_MANIFESTS)
 
     @property
     def not_had(self) -> bool:

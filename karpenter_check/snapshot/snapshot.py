@@ -11,6 +11,7 @@ from karpenter_check.snapshot.coverage import CollectionError, Coverage, Status
 from karpenter_check.snapshot.event import Event
 from karpenter_check.snapshot.installation import CustomResourceDefinition, Lease
 from karpenter_check.snapshot.kind import Kind
+from karpenter_check.snapshot.manifest import Location, Manifest
 from karpenter_check.snapshot.metadata import Ref
 from karpenter_check.snapshot.node import Node
 from karpenter_check.snapshot.nodepool import NodeClaim, NodeClass, NodePool
@@ -63,8 +64,18 @@ class Snapshot:
     """Those of Karpenter's leader."""
     customresourcedefinitions: tuple[CustomResourceDefinition, ...] = ()
     """Those of Karpenter and of the node classes of its providers."""
+    manifests: tuple[Manifest, ...] = ()
+    """Karpenter's objects as loose manifests have them; none from a cluster, whose API server has judged them."""
+    schemas: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    """What an API server holds these manifests against, by apiVersion and kind: Karpenter's own CustomResourceDefinitions."""
+    locations: Mapping[tuple[str, str, str], Location] = field(default_factory=dict)
+    """Where objects of loose manifests stand, by kind, namespace and name."""
     coverage: Mapping[Kind, Coverage] = field(default_factory=dict)
     errors: tuple[CollectionError, ...] = ()
+
+    def location_of(self, ref: Ref) -> Location | None:
+        """Where an object stands in a file, or None for one of a cluster."""
+        return self.locations.get((ref.kind, ref.namespace, ref.name))
 
     def covered(self, kind: Kind) -> Coverage:
         """What is known of a kind."""

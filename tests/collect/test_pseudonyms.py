@@ -6,7 +6,7 @@ from karpenter_check.collect import pseudonyms as module
 from karpenter_check.collect.free_text import provider_id
 from karpenter_check.collect.pseudonyms import Pseudonyms
 from karpenter_check.scheduling.labels import restricted
-from karpenter_check.scheduling.validation import _malformed_name
+from karpenter_check.scheduling.validation import malformed_name
 
 
 def _pseudonyms(*names: str, word: str = "deployment", key: bytes = b"a key") -> Pseudonyms:
@@ -83,7 +83,7 @@ def test_a_provider_id_of_kwok_is_its_nodes_name() -> None:
 @pytest.mark.parametrize("text", ["a b", "x" * 70, "/name", "domain/", "one/two/three", "Domain.Example/name", "-a"])
 def test_what_no_label_can_be_stays_so(text: str) -> None:
 
-    assert _malformed_name(text) == _malformed_name(_pseudonyms().value(text, "value"))
+    assert malformed_name(text) == malformed_name(_pseudonyms().value(text, "value"))
 
 
 @pytest.mark.parametrize("key", ["team.karpenter.sh/pool", "acme.kubernetes.io/role", "acme.com/role"])

@@ -1,0 +1,110 @@
+"""What everybody takes, and what does not do what its author means."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from karpenter_check.admission.fault import Fate, Fault, one_of, quoted
+from karpenter_check.admission.own import at, typed
+from karpenter_check.disruption.budget import UnreadableBudget, entries, schedule_of, value
+from karpenter_check.disruption.schedule_mended import mended
+from karpenter_check.scheduling.labels import CAPACITY_TYPE, CAPACITY_TYPES
+from karpenter_check.snapshot.clip import clip
+from karpenter_check.snapshot.duration import duration
+from karpenter_check.snapshot.manifest import Path
+
+_BUDGETS: Path = ("spec", "disruption", "budgets")
+_RESOURCES = frozenset({"cpu", "memory", "ephemeral-storage", "pods", "nodes"})
+_REQUIREMENTS: tuple[Path, ...] = (("spec", "template", "spec", "requirements"), ("spec", "requirements"))
+_EXPIRY: tuple[Path, ...] = (("spec", "template", "spec", "expireAfter"), ("spec", "disruption", "expireAfter"))
+_UNASKED = frozenset({"Exists", "DoesNotExist"})
+_OF_THE_CNI = re.compile(
+    r"(ENABLE_PREFIX_DELEGATION|WARM_PREFIX_TARGET|WARM_IP_TARGET|MINIMUM_IP_TARGET|WARM_ENI_TARGET)", re.IGNORECASE
+)
+_LONGEST = 200
+
+
+def unmeant_faults(content: Mapping[str, Any]) -> Iterator[Fault]:
+    """What is taken of an object with all defaults filled in, and is hardly meant."""
+    if content.get("kind") == "NodePool":
+        yield from _of_budgets(content)
+        yield from _of_limits(content)
+    for path in _REQUIREMENTS:
+        for place, requirement in enumerate(at(content, path) or ()):
+            if isinstance(requirement, dict):
+                yield from _of_requirement(requirement, (*path, place))
+    for path in _EXPIRY:
+        span = at(content, path)
+        lasts = duration(span) if isinstance(span, str) else None
+        if lasts is not None and not lasts:
+            wrong = f"is {quoted(span)}: every node expires as soon as it is there, and the next one after it"
+            yield Fault(path, Fate.UNMEANT, wrong, "write Never where nodes are not to expire", quoted(span))
+    if content.get("kind") == "EC2NodeClass":
+        yield from _of_user_data(content)
+
+
+def _of_budgets(content: Mapping[str, Any]) -> Iterator[Fault]:
+    nodepool = typed(content)
+    budgets = at(content, _BUDGETS)
+    if budgets == []:
+        wrong = "is empty, which is no limit at all: all nodes may go at once"
+        yield Fault(_BUDGETS, Fate.UNMEANT, wrong, "leave it out for the default of 10%, or write nodes: 100% where that is meant")
+    for entry in entries(nodepool) if nodepool and isinstance(budgets, list) else ():
+        path: Path = (*_BUDGETS, entry.index)
+        try:
+            schedule_of(entry.budget)
+        except UnreadableBudget as error:
+            field, better = str(error).partition(" ")[0], mended(entry.budget.schedule)
+            wrong = f"cannot be read by Karpenter, which then lets no node go: {clip(str(error), _LONGEST)}"
+            written = getattr(entry.budget, field)
+            yield Fault(
+                (*path, field), Fate.UNMEANT, wrong, f"write {better}" if better and field == "schedule" else "", quoted(written)
+            )
+        try:
+            value(entry.budget, 100)
+        except UnreadableBudget as error:
+            yield Fault(
+                (*path, "nodes"),
+                Fate.UNMEANT,
+                f"cannot be read by Karpenter, which then lets no node go: {error}",
+                value=quoted(entry.budget.nodes),
+            )
+        if entry.budget.reasons == ():
+            wrong = "is empty, so the budget holds for no reason at all and limits nothing"
+            yield Fault((*path, "reasons"), Fate.UNMEANT, wrong, "leave it out where every reason is meant")
+
+
+def _of_limits(content: Mapping[str, Any]) -> Iterator[Fault]:
+    for resource, limit in (at(content, ("spec", "limits")) or {}).items():
+        path: Path = ("spec", "limits", resource)
+        if "/" not in resource and resource not in _RESOURCES and not resource.startswith("hugepages-"):
+            right = next((known for known in sorted(_RESOURCES) if known.startswith(resource.lower()[:3])), "")
+            wrong = "is no resource that a node has, so it bounds nothing"
+            yield Fault(path, Fate.UNMEANT, wrong, f"is {right} meant?" if right else "", quoted(limit))
+        elif resource == "memory" and str(limit).isdecimal() and 0 < int(str(limit)[:20]) < 1 << 24:
+            wrong = f"is {quoted(limit)}: bytes, fewer than any node has, so no node is bought"
+            yield Fault(path, Fate.UNMEANT, wrong, f"write {limit}Gi", quoted(limit))
+
+
+def _of_requirement(requirement: Mapping[str, Any], path: Path) -> Iterator[Fault]:
+    operator, values = requirement.get("operator"), requirement.get("values") or []
+    if operator in _UNASKED and values:
+        wrong = f"has no effect beside {operator}, which looks at the key alone"
+        yield Fault((*path, "values"), Fate.UNMEANT, wrong, "write In or NotIn where these values are meant", grave=False)
+    unknown = [word for word in values if word not in CAPACITY_TYPES] if requirement.get("key") == CAPACITY_TYPE else []
+    if operator == "In" and unknown and len(unknown) < len(values):  # of all unknown ones Karpenter makes an error
+        wrong = f"has {one_of([quoted(word) for word in unknown], 'and')}, which Karpenter leaves out with a line in its log"
+        yield Fault((*path, "values"), Fate.UNMEANT, wrong, f"there is {one_of(sorted(CAPACITY_TYPES), 'and')}")
+
+
+def _of_user_data(content: Mapping[str, Any]) -> Iterator[Fault]:
+    """Settings of the VPC CNI, which reads its own DaemonSet's environment; the rest of the text is nobody's business."""
+    data = at(content, ("spec", "userData"))
+    told = sorted({found.upper() for found in _OF_THE_CNI.findall(data)}) if isinstance(data, str) else []
+    if told:
+        wrong = f"sets {one_of(told, 'and')}, which nothing on the node reads: prefix delegation belongs to the VPC CNI"
+        advice = "set it in the environment of DaemonSet kube-system/aws-node, and spec.kubelet.maxPods here"
+        yield Fault(("spec", "userData"), Fate.UNMEANT, wrong, advice, grave=False)
+    if at(content, ("spec", "amiFamily")) == "Custom" and not data:
+        wrong = "is missing, and with amiFamily Custom nothing else tells an instance how to join"
+        yield Fault(("spec", "userData"), Fate.UNMEANT, wrong, "write it, unless the image joins by itself", grave=False)
