@@ -6,13 +6,13 @@ from typing import Any
 
 
 def defaulted(schema: Mapping[str, Any], value: Any) -> Any:
-    """The value with what its schema fills in, as a copy; a null counts as missing where there is a default.
+    """The value with what its schema fills in, as a copy; a null counts as missing, but in lists and where the schema allows it.
 
     Source: k8s.io/apiextensions-apiserver v0.35, `pkg/apiserver/schema/defaulting`.
     """
     if isinstance(value, dict):
         properties, rest = schema.get("properties", {}), schema.get("additionalProperties")
-        found = {key: part for key, part in value.items() if part is not None or "default" not in properties.get(key, {})}
+        found = {key: part for key, part in value.items() if part is not None or properties.get(key, {}).get("nullable")}
         for name, of_property in properties.items():
             if "default" in of_property and name not in found:
                 found[name] = deepcopy(of_property["default"])

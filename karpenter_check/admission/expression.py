@@ -6,7 +6,8 @@ and a test holds that every rule of the schemas does.
 
 import operator
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeAlias
@@ -32,13 +33,15 @@ class Expression:
     each: tuple[str, Evaluation] | None = None
     """Of `self.all(x, …)`, the variable and what must hold of every part."""
 
-    def broken_by(self, value: Any, unsound: Container[str | int] = ()) -> Iterator[tuple[str | int, ...]]:
+    def broken_by(self, value: Any, unsound: AbstractSet[str | int] = frozenset()) -> Iterator[tuple[str | int, ...]]:
         """Where a value breaks the rule: the parts that do, else the value as a whole. With unsound parts only the others are asked."""
         parts = self._broken_parts(value, unsound)
         if parts or (not unsound and not _holds(self.evaluate, {"self": value})):
-            yield from [(part,) for part in parts] or [()]
+            yield from [(part,) for part in parts]
+            if not parts:
+                yield ()
 
-    def _broken_parts(self, value: Any, unsound: Container[str | int]) -> list[str | int]:
+    def _broken_parts(self, value: Any, unsound: AbstractSet[str | int]) -> list[str | int]:
         if not self.each:
             return []
         variable, condition = self.each
@@ -142,7 +145,7 @@ class _Parser:
                 continue
             name = self.take()[1]
             if self.next() != "(":
-                found = _at(found, lambda _, name=name: name)
+                found = _at(found, _constant(name))
             elif name in _MACROS:
                 found = self.macro(found, name)
             else:
@@ -191,7 +194,7 @@ class _Parser:
             return lambda env: env[word]
         if kind == "sign":
             raise ValueError(f"nothing can begin with {word}")
-        return lambda _: constant
+        return _constant(constant)
 
     def presence(self) -> Evaluation:
         """`has(a.b)`."""
@@ -203,7 +206,7 @@ class _Parser:
         self.expect(")")
         of: Evaluation = lambda env: env[names[0]]  # noqa: E731  the others are made the same way
         for name in names[1:-1]:
-            of = _at(of, lambda _, name=name: name)
+            of = _at(of, _constant(name))
         return _called(lambda whole: names[-1] in whole, [of])
 
 
@@ -219,6 +222,10 @@ def _settled(decisive: bool, parts: Iterable[tuple[Evaluation, Environment]]) ->
     if unevaluated:
         raise unevaluated
     return not decisive
+
+
+def _constant(value: Any) -> Evaluation:
+    return lambda _: value
 
 
 def _at(of: Evaluation, key: Evaluation) -> Evaluation:

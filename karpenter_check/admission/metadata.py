@@ -62,7 +62,7 @@ def _of_map(field: str, entries: Any) -> Iterator[Fault]:
         written = f" ({quoted(value)})" if field == "labels" else ""
         if reason := malformed_name(key if field == "labels" else key.lower()):
             yield Fault(path, Fate.REFUSED, f"has a key that {reason}")
-        if not isinstance(value, str):
+        if value is not None and not isinstance(value, str):
             yield Fault(path, Fate.REFUSED, f"has a value{written} that is no text", "put it in quotes")
-        elif field == "labels" and (reason := malformed_value(value)):
+        elif field == "labels" and (reason := malformed_value(value or "")):
             yield Fault(path, Fate.REFUSED, f"has a value{written} that {reason}")

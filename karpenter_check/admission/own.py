@@ -66,8 +66,10 @@ def _of_reference(reference: Mapping[str, Any], path: Path) -> Iterator[Fault]:
 def at(content: Any, path: Path) -> Any:
     """The value at a path, or None where there is none."""
     for part in path:
-        if isinstance(content, dict) or (isinstance(content, list) and isinstance(part, int) and part < len(content)):
-            content = content.get(part) if isinstance(content, dict) else content[part]
+        if isinstance(content, dict):
+            content = content.get(part)
+        elif isinstance(content, list) and isinstance(part, int) and part < len(content):
+            content = content[part]
         else:
             return None
     return content

@@ -20,6 +20,7 @@ from karpenter_check.collect.files import FileInput, read_files
 from karpenter_check.collect.gathering import Gathering
 from karpenter_check.collect.refusal import CannotScan, UnreadableInput
 from karpenter_check.snapshot import NO_TIME, Kind, Snapshot, Status, Version
+from karpenter_check.snapshot.counted import few
 
 if TYPE_CHECKING:
     from karpenter_check.collect.api import Api
@@ -241,6 +242,10 @@ def _tell(read: FileInput, said: Said) -> None:
     snapshot = read.snapshot
     if read.ignored:
         said.note(f"{read.ignored} entries of the folder are no *.json, *.yaml or *.yml and were not read")
+    if read.set_aside:
+        said.note(
+            f"no objects, so not judged: {few(read.set_aside, _MOST_ERRORS)}; what helm template or kustomize build prints can be"
+        )
     if read.skipped:
         said.detail(f"{read.skipped} objects are of kinds that no rule reads")
     if read.legacy:

@@ -50,7 +50,15 @@ class _Page(msgspec.Struct, Generic[Items], gc=False):
     metadata: ListMetadata
 
 
+class _NamelessHead(msgspec.Struct, rename="camel"):
+    """What even an object with broken metadata tells."""
+
+    kind: str = ""
+    api_version: str = ""
+
+
 _HEAD = msgspec.json.Decoder(Head)
+_NAMELESS_HEAD = msgspec.json.Decoder(_NamelessHead)
 _RAW_PAGE = msgspec.json.Decoder(_Page[msgspec.Raw])
 _LISTED_PODS = msgspec.json.Decoder(list[ListedPod])
 _LISTED_PODS_PAGE = msgspec.json.Decoder(_Page[list[ListedPod]])
@@ -81,11 +89,15 @@ def explain(error: Exception) -> str:
 
 
 def head_of(raw: msgspec.Raw | bytes) -> Head:
-    """Kind and name of an object; what of them is not a string reads as empty."""
+    """Kind and name of an object; without the name where that is no text, and empty where the kind is none."""
     try:
         return _HEAD.decode(raw)
     except UNDECODABLE:
-        return Head()
+        try:
+            said = _NAMELESS_HEAD.decode(raw)
+        except UNDECODABLE:
+            return Head()
+        return Head(said.kind, said.api_version)
 
 
 def items_of(raw: msgspec.Raw | bytes) -> list[msgspec.Raw]:

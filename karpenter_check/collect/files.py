@@ -12,8 +12,9 @@ from karpenter_check.collect.decode import explain, head_of, items_of
 from karpenter_check.collect.gathering import Gathering
 from karpenter_check.collect.refusal import UnreadableInput
 from karpenter_check.collect.resources import kind_of
+from karpenter_check.collect.set_aside import made_into_objects
 from karpenter_check.collect.snapshot_file import SCHEMA, SnapshotFile
-from karpenter_check.collect.sources import Source, is_folder, list_folder, read_source, split
+from karpenter_check.collect.sources import Folder, Source, is_folder, list_folder, read_source, split
 from karpenter_check.collect.undecodable import UNDECODABLE
 from karpenter_check.collect.yaml_documents import Document
 from karpenter_check.snapshot import LOOSE_MANIFESTS, NO_TIME, CollectionError, Coverage, Kind, Snapshot, Status, Version
@@ -41,6 +42,8 @@ class FileInput:
     snapshot: Snapshot
     ignored: int
     """Files and folders that were not read."""
+    set_aside: tuple[str, ...]
+    """Files of a folder that are made to become objects and are none: values of charts, patches and the like."""
     skipped: int
     """Objects of kinds that are not read."""
     legacy: int
@@ -62,6 +65,25 @@ class _Reader:
         self.kubernetes_version = ""
         self.newest: datetime | None = None
         self.lists = False
+        self.ignored = 0
+        self.set_aside: list[str] = []
+        self.first_refusal: UnreadableInput | None = None
+        """Of what was in folders."""
+
+    def read_folder(self, folder: Folder) -> None:
+        """Read what can be read of a folder's files; what cannot becomes a collection error."""
+        self.ignored += folder.ignored
+        no_objects = made_into_objects(folder.files)
+        for file in folder.files:
+            if file in no_objects:
+                self.set_aside.append(f"{file} ({no_objects[file]})")
+                continue
+            try:
+                self.read(read_source(file))
+            except UnreadableInput as refusal:
+                self.first_refusal = self.first_refusal or refusal
+                source, _, message = str(refusal).partition(": ")
+                self.gathering.errors.append(CollectionError(source, message))
 
     def read(self, source: Source) -> None:
         for part in split(source):
@@ -162,7 +184,9 @@ class _Reader:
             elif kind in self.listed or (complete and not kind.optional):
                 covered[kind] = self.gathering.coverage_of(kind)
             elif kind in self.loose:
-                covered[kind] = self.gathering.coverage_of(kind, Status.PARTIAL, LOOSE_MANIFESTS)
+                unjudged = self.gathering.manifests.without_schema if kind is Kind.NODECLASS else ()
+                why = f"no schema of {', '.join(unjudged)} here, so their fields are not judged; " if unjudged else ""
+                covered[kind] = self.gathering.coverage_of(kind, Status.PARTIAL, f"{why}{LOOSE_MANIFESTS}")
             else:
                 covered[kind] = Coverage(Status.NOT_COLLECTED, 0, "not in the input")
         return covered
@@ -187,24 +211,18 @@ def read_files(
     gathering = gathering or Gathering()
     if not events:
         gathering.left_out.add(Kind.EVENT)
-    reader, ignored, first_refusal = _Reader(gathering), 0, None
+    reader = _Reader(gathering)
     for path in paths:
         if path is None or not is_folder(path):
             reader.read(read_source(path))
-            continue
-        folder = list_folder(path)
-        ignored += folder.ignored
-        for file in folder.files:
-            try:
-                reader.read(read_source(file))
-            except UnreadableInput as refusal:
-                first_refusal = first_refusal or refusal
-                source, _, message = str(refusal).partition(": ")
-                reader.gathering.errors.append(CollectionError(source, message))
+        else:
+            reader.read_folder(list_folder(path))
     stated = reader.file
     if gathering.errors and not (gathering.count or gathering.legacy or gathering.ignored or gathering.manifests.kept):
-        raise first_refusal or UnreadableInput(str(gathering.errors[0]))
-    if not (gathering.count or gathering.legacy or gathering.ignored or reader.lists or stated):
+        raise reader.first_refusal or UnreadableInput(str(gathering.errors[0]))
+    if not (gathering.count or gathering.legacy or gathering.ignored or gathering.manifests.kept or reader.lists or stated):
+        if reader.set_aside:
+            raise UnreadableInput(f"{reader.set_aside[0]} is no object: scan what helm template or kustomize build prints")
         raise UnreadableInput(
             "the input holds no Kubernetes object; try: kubectl get nodes,pods,… -A -o json | karpenter-check scan -f -"
         )
@@ -229,7 +247,8 @@ def read_files(
             karpenter_version=(parse_version(stated.karpenter_version) if stated else None) or karpenter_version,
             errors=tuple(error for error in stated.errors if error.kind not in gathering.left_out) if stated else (),
         ),
-        ignored=ignored,
+        ignored=reader.ignored,
+        set_aside=tuple(reader.set_aside),
         skipped=gathering.ignored.total(),
         legacy=gathering.legacy.total(),
         cluster_without_karpenter=bool(without or absent),

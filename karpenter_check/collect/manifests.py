@@ -28,6 +28,15 @@ class Manifests:
         self.schemas: dict[tuple[str, str], Mapping[str, Any]] = {}
         """What the manifests are held against, by apiVersion and kind, as far as the package has it."""
 
+    @property
+    def without_schema(self) -> tuple[str, ...]:
+        """The kinds whose fields nothing here can judge."""
+        said = ((manifest.ref.api_version, manifest.ref.kind) for manifest in self.kept)
+        unknown = (
+            f"{kind} {version}" for version, kind in said if kind.endswith("NodeClass") and (version, kind) not in self.schemas
+        )
+        return tuple(dict.fromkeys(unknown))
+
     def take(self, document: Document, head: Head, source: str) -> None:
         """Note an object. Raises UnreadableInput for one that is a template still: nothing of it can be judged."""
         location = Location(source, document.line)

@@ -56,7 +56,7 @@ def _as_key(key: Any) -> Any:
 
 
 def _whole(loader: Loader, node: yaml.ScalarNode) -> int | float:
-    number = float(loader.construct_yaml_float(node))  # type: ignore[no-untyped-call]  # PyYAML's stubs leave it out
+    number = float(loader.construct_yaml_float(node))
     return int(number) if number.is_integer() and abs(number) < 1e18 else number  # JSON of Go has no 1000.0
 
 

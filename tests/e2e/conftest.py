@@ -24,6 +24,7 @@ assert scenarios.__all__, "importing them is what defines them"
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--karpenter", default="1.13", choices=karpenter_versions(), help="the version that the scenarios play on")
     parser.addoption("--write-table", action="store_true", help="write the outcomes into docs/testing.md")
+    parser.addoption("--write-verdicts", action="store_true", help="write what the API server says into tests/manifests/")
 
 
 @pytest.fixture(scope="session")

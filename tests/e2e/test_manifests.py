@@ -1,0 +1,72 @@
+"""A real API server, with Karpenter's own CustomResourceDefinitions, takes the manifests that `manifest-invalid` takes, and no others."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+import yaml
+
+from karpenter_check.collect.schemas import SchemaFile
+from tests.e2e.binaries import EC2_NODECLASS, CannotBuild, built, installed, karpenter_versions
+from tests.e2e.control_plane import ControlPlane
+from tests.e2e.crds import apply_crds
+from tests.make_schemas import FOLDER, schema_file
+from tests.manifests import VERDICTS, Verdict, manifests, name, verdicts
+from tests.rules.test_manifest_invalid import is_taken
+
+NEWEST = f"karpenter-{karpenter_versions()[-1]}"
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """An API server that knows the newest Karpenter's kinds, and nothing that acts on them."""
+    try:
+        installed("kubectl")
+        with ControlPlane(tmp_path_factory.mktemp("manifests"), controllers=False) as started:
+            apply_crds(started, NEWEST)
+            started.api.ask("POST", "/api/v1/namespaces", {"metadata": {"name": "karpenter"}})
+            yield started
+    except CannotBuild as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+
+
+def asked(plane: ControlPlane, manifest: Path) -> Verdict:
+    """What kubectl and the server make of a manifest."""
+    cluster = ("--kubeconfig", str(plane.kubeconfig), "--cache-dir", str(plane.folder / "kubectl"))
+    command = (installed("kubectl"), *cluster, "create", "--dry-run=server", "--validate=strict", "-f", str(manifest))
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    said = " ".join(done.stderr.replace(str(manifest), manifest.name).replace(plane.api.url, "…").split())
+    return Verdict(accepted=done.returncode == 0, said=said[:400] if done.returncode else "")
+
+
+def test_the_verdicts_are_the_servers(plane: ControlPlane, request: pytest.FixtureRequest) -> None:
+    found = {name(manifest): asked(plane, manifest) for manifest in manifests()}
+    if request.config.getoption("--write-verdicts"):
+        VERDICTS.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
+
+    assert {key: verdict.accepted for key, verdict in found.items()} == {
+        key: verdict.accepted for key, verdict in verdicts().items()
+    }
+    assert [key for key, verdict in found.items() if is_taken(key) is not verdict.accepted] == []
+
+
+def test_the_schemas_of_the_package_are_those_of_the_newest_karpenter() -> None:
+    served = {}
+    for module in (NEWEST, EC2_NODECLASS):
+        for file in (built(module) / "crds").iterdir():
+            definition = yaml.safe_load(file.read_text(encoding="utf-8"))
+            for version in definition["spec"]["versions"]:
+                made = schema_file(definition, version["name"], "")
+                served[made["apiVersion"], made["kind"]] = made["schema"]
+    carried = [msgspec.json.decode(file.read_bytes(), type=SchemaFile) for file in FOLDER.iterdir()]
+
+    assert [
+        (entry.api_version, entry.kind)
+        for entry in carried
+        if not entry.api_version.endswith("/v1beta1") and served[entry.api_version, entry.kind] != entry.schema
+    ] == []
