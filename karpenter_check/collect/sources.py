@@ -15,6 +15,7 @@ import msgspec
 from karpenter_check.collect.decode import documents
 from karpenter_check.collect.refusal import UnreadableInput
 from karpenter_check.collect.yaml_documents import Document, yaml_documents
+from karpenter_check.snapshot.manifest import STANDARD_INPUT
 
 _SUFFIXES = (".json", ".yaml", ".yml", ".json.gz", ".yaml.gz", ".yml.gz")
 _MOST_BYTES = 8 << 30
@@ -74,7 +75,7 @@ def list_folder(path: Path) -> Folder:
 
 def read_source(path: Path | None) -> Source:
     """The bytes of a file, or of standard input for None, unpacked if they are gzip. Raises UnreadableInput."""
-    name = str(path) if path else "standard input"
+    name = str(path) if path else STANDARD_INPUT
     try:
         content = path.read_bytes() if path else sys.stdin.buffer.read()
     except OSError as error:

@@ -4,6 +4,7 @@ from karpenter_check.finding import clip
 from karpenter_check.reports.printable import printable
 from karpenter_check.reports.stories import stories_of
 from karpenter_check.reports.summary import last_line, not_checked
+from karpenter_check.reports.told import message
 from karpenter_check.scan import Report
 from karpenter_check.snapshot import NO_TIME
 
@@ -30,7 +31,7 @@ def _worst(report: Report) -> str:
     finding = roots[0].finding
     nodepool = f" in NodePool {finding.nodepool}" if finding.nodepool and finding.object.kind != "NodePool" else ""
     others = f" (and {len(roots) - 1} more causes)" if len(roots) > 2 else " (and 1 more cause)" if len(roots) > 1 else ""
-    return f"Worst: {roots[0].severity} {roots[0].rule.slug}, {finding.object}{nodepool}: {finding.message}{others}"
+    return f"Worst: {roots[0].severity} {roots[0].rule.slug}, {finding.object}{nodepool}: {message(roots[0])}{others}"
 
 
 def _unseen(report: Report) -> str:

@@ -5,7 +5,7 @@ https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-comm
 
 from collections.abc import Iterator
 
-from karpenter_check.finding import Severity
+from karpenter_check.finding import Location, Severity
 from karpenter_check.reports.printable import printable
 from karpenter_check.reports.summary import last_line, not_checked
 from karpenter_check.scan import Report, Result
@@ -27,12 +27,12 @@ def render_github(report: Report) -> str:
 
 def _lines(report: Report) -> Iterator[str]:
     for result in report.results:
-        yield _annotation(_COMMANDS[result.severity], f"{result.severity} {_what(result)}", _said(result))
+        yield _annotation(_COMMANDS[result.severity], f"{result.severity} {_what(result)}", _said(result), result.location)
     for what, why in not_checked(report):
         yield _annotation("warning" if report.incomplete else "notice", f"not checked: {what}", why)
     for result in report.suppressed:
         reason = f"suppressed: {result.ignored.reason}; " if result.ignored else ""
-        yield _annotation("notice", f"suppressed {_what(result)}", reason + _said(result))
+        yield _annotation("notice", f"suppressed {_what(result)}", reason + _said(result), result.location)
 
 
 def _what(result: Result) -> str:
@@ -45,5 +45,9 @@ def _said(result: Result) -> str:
     return "; ".join(part for part in (finding.message, finding.why, result.rule.docs_url) if part)
 
 
-def _annotation(command: str, title: str, message: str) -> str:
-    return f"::{command} title={printable(title).translate(_PROPERTY)}::{printable(message).translate(_DATA)}"
+def _annotation(command: str, title: str, message: str, location: Location | None = None) -> str:
+    properties = {"title": title}
+    if location and location.in_a_file:
+        properties = {"file": location.file, "line": str(location.line), "col": str(location.column), **properties}
+    written = ",".join(f"{name}={printable(value).translate(_PROPERTY)}" for name, value in properties.items())
+    return f"::{command} {written}::{printable(message).translate(_DATA)}"

@@ -8,7 +8,7 @@ from importlib.resources import files
 
 from karpenter_check.reports.printable import printable
 from karpenter_check.reports.summary import complaints, counts, last_line, not_checked, title
-from karpenter_check.reports.told import causes, reasons, steps
+from karpenter_check.reports.told import causes, message, reasons, steps
 from karpenter_check.scan import Report, Result
 
 
@@ -79,7 +79,7 @@ def _row(rows: ET.Element, report: Report, result: Result) -> None:
     _add(row, "td", str(finding.object))
     _add(row, "td", finding.nodepool)
     details = ET.SubElement(ET.SubElement(row, "td"), "details")
-    _add(details, "summary", finding.message)
+    _add(details, "summary", message(result))
     terms = ET.SubElement(details, "dl")
     if result.ignored:
         _add(terms, "dt", "suppressed")

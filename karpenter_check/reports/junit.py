@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from karpenter_check.reports.printable import printable
-from karpenter_check.reports.told import causes, reasons, steps
+from karpenter_check.reports.told import causes, message, reasons, steps
 from karpenter_check.scan import Outcome, Report, Result, RuleRun
 from karpenter_check.snapshot import NO_TIME
 
@@ -83,9 +83,9 @@ def _of_rule(report: Report, run: RuleRun, results: list[Result]) -> Iterator[_C
         lines = [f"{piece.label}: {piece.text}".removeprefix(": ") for piece in pieces]
         text = "\n".join(line.replace("\n", " ") for line in [*lines, f"fingerprint: {result.fingerprint}"])
         if result.ignored:
-            yield _Case(name, "skipped", "suppressed", f"suppressed: {result.ignored.reason}", f"{finding.message}\n{text}")
+            yield _Case(name, "skipped", "suppressed", f"suppressed: {result.ignored.reason}", f"{message(result)}\n{text}")
         else:
-            yield _Case(name, "failure", str(result.severity), finding.message, text)
+            yield _Case(name, "failure", str(result.severity), message(result), text)
 
 
 def _of_collection(report: Report) -> Iterator[_Case]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from karpenter_check.reports.printable import printable
 from karpenter_check.reports.summary import complaints, last_line, not_checked, title
-from karpenter_check.reports.told import causes, reasons, steps
+from karpenter_check.reports.told import causes, message, reasons, steps
 from karpenter_check.scan import Report, Result
 
 _ACTIVE = re.compile(r"([\\`*_{}\[\]<>|~$&])")
@@ -53,7 +53,7 @@ def _table(results: tuple[Result, ...]) -> Iterator[str]:
             finding = result.finding
             left_be = f" (suppressed: {result.ignored.reason})" if result.ignored else ""
             severity = "suppressed" if result.ignored else str(result.severity)
-            cells = [escaped(str(finding.object)), escaped(finding.nodepool), escaped(finding.message + left_be)]
+            cells = [escaped(str(finding.object)), escaped(finding.nodepool), escaped(message(result) + left_be)]
             rows.append("| " + " | ".join([severity, f"[{result.rule.slug}]({result.rule.docs_url})", *cells]) + " |")
         yield "\n".join(rows)
 
@@ -62,7 +62,7 @@ def _detail(report: Report, result: Result) -> str:
     """What unfolds below a finding's heading."""
     finding = result.finding
     head = html.escape(printable(f"{result.severity} {result.rule.slug}, {finding.object}"))
-    blocks = [f"<details><summary>{_CALLS.sub(_kept_apart, head)}</summary>", escaped(finding.message)]
+    blocks = [f"<details><summary>{_CALLS.sub(_kept_apart, head)}</summary>", escaped(message(result))]
     for piece in (*causes(report, result), *reasons(report, result), *steps(finding.fix)):
         label = [f"**{piece.label}**"] if piece.label else []
         blocks += [*label, _code(piece.text)] if piece.command else [" ".join([*label, escaped(piece.text)])]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from karpenter_check.finding import Severity
 from karpenter_check.reports.printable import printable
 from karpenter_check.reports.stories import Stories
+from karpenter_check.reports.told import message
 from karpenter_check.scan import Result
 
 _ALIKE = 3
@@ -34,7 +35,7 @@ class Row:
     def message(self) -> str:
         """What was found, of several that of the first."""
         more = len(self.results) - 1
-        first = printable(self.results[0].finding.message)
+        first = printable(message(self.results[0]))
         return f"{first}; and {more} more" if more else first
 
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from karpenter_check.finding import Ref, Severity
+from karpenter_check.finding import Severity
 from karpenter_check.reports.document import finding_document, run_document
 from karpenter_check.reports.printable import printable_json
 from karpenter_check.reports.summary import not_checked
@@ -67,7 +67,7 @@ def _result(result: Result, places: dict[str, int]) -> dict[str, Any]:
         "ruleIndex": places[result.rule.slug],
         "level": _LEVELS[result.severity],
         "message": {"text": _plain(f"{finding.message}; {finding.why}" if finding.why else finding.message)},
-        "locations": [_location(finding.object)],
+        "locations": [_location(result)],
         "partialFingerprints": {"karpenterCheck/v1": result.fingerprint},
         "properties": {
             name: document[name]
@@ -79,11 +79,18 @@ def _result(result: Result, places: dict[str, int]) -> dict[str, Any]:
     return made
 
 
-def _location(ref: Ref) -> dict[str, Any]:
-    parts = ["cluster", *([ref.namespace] if ref.namespace else []), ref.kind.lower(), f"{ref.name}.yaml"]
-    physical = {"artifactLocation": {"uri": "/".join(quote(part, safe="") for part in parts)}, "region": {"startLine": 1}}
+def _location(result: Result) -> dict[str, Any]:
+    ref, found = result.finding.object, result.location
+    if found and found.in_a_file:
+        uri = quote(
+            found.file, safe="/"
+        )  # as it was named: relative to where the scan ran, which is the repository's root in a pipeline
+        region = {"startLine": found.line, "startColumn": found.column}
+    else:
+        parts = ["cluster", *([ref.namespace] if ref.namespace else []), ref.kind.lower(), f"{ref.name}.yaml"]
+        uri, region = "/".join(quote(part, safe="") for part in parts), {"startLine": 1}
     return {
-        "physicalLocation": physical,
+        "physicalLocation": {"artifactLocation": {"uri": f"file://{uri}" if uri.startswith("/") else uri}, "region": region},
         "logicalLocations": [{"name": ref.name, "fullyQualifiedName": str(ref), "kind": "object"}],
     }
 

@@ -9,7 +9,7 @@ from rich.text import Text
 from karpenter_check.finding import Ref, Severity
 from karpenter_check.reports.printable import printable
 from karpenter_check.reports.stories import Stories
-from karpenter_check.reports.told import reasons, steps
+from karpenter_check.reports.told import message, reasons, steps
 from karpenter_check.scan import Report, Result
 
 STYLES = {
@@ -48,7 +48,7 @@ def story(report: Report, stories: Stories, root: Result, *, links: bool) -> Ite
     """The lines of a story."""
     finding = root.finding
     yield Line(_heading(report, root, f"{root.severity.upper():{_INDENT - 1}} ", links=links), "")
-    yield Line([Text(printable(finding.message))], "  ", "  ")
+    yield Line([Text(printable(message(root)))], "  ", "  ")
     yield from (labelled(piece.label, piece.text) for piece in reasons(report, root))
     yield from _told_under(report, stories, root, links=links)
     for piece in steps(finding.fix):
@@ -75,7 +75,7 @@ def _object(report: Report, ref: Ref) -> str:
 def _told_under(report: Report, stories: Stories, root: Result, *, links: bool) -> Iterator[Line]:
     for effect in stories.consequences(root):
         yield Line(_heading(report, effect, f"{effect.severity.upper()}  ", links=links), "  └ ")
-        yield Line([Text(printable(effect.finding.message))])
+        yield Line([Text(printable(message(effect)))])
         if effect.finding.why:
             yield Line([Text(printable(effect.finding.why), "dim")])
         yield from _told_under(report, stories, effect, links=links)

@@ -36,9 +36,7 @@ def not_checked(report: Report) -> Iterator[tuple[str, str]]:
     for run in report.runs:
         for kind in run.missing:
             without.setdefault(kind, []).append(run.rule.slug)
-    for kind, coverage in report.snapshot.coverage.items():
-        if coverage.status is not Status.COMPLETE and not kind.optional:
-            yield str(kind), str(coverage) + _so_not_judged(without.get(kind, ()))
+    yield from _gaps(report, without)
     if unread := dict(_optional_gaps(report)):
         rules = sorted({rule for kind in unread for rule in without.get(kind, ())})
         yield "optional kinds not read", "; ".join(_joined(unread)) + _so_not_judged(rules)
@@ -50,6 +48,21 @@ def not_checked(report: Report) -> Iterator[tuple[str, str]]:
             f"{error.kind} {error.name}".strip() or error.source,
             f"{error.message} ({error.source})" if error.source else error.message,
         )
+
+
+def _gaps(report: Report, without: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
+    """Kinds that are not, or not wholly, there, those of one reason together. What manifests lack is told of what is not in them at all."""
+    alike: dict[str, list[Kind]] = {}
+    for kind, coverage in report.snapshot.coverage.items():
+        if coverage.status is not Status.COMPLETE and not kind.optional:
+            alike.setdefault(str(coverage), []).append(kind)
+    told: set[str] = set()
+    for reason, kinds in alike.items():
+        rules = {rule for kind in kinds for rule in without.get(kind, ())}
+        if report.snapshot.coverage[kinds[0]].loose:
+            rules -= told
+        told |= rules
+        yield ", ".join(kinds), reason + _so_not_judged(sorted(rules))
 
 
 def _optional_gaps(report: Report) -> Iterator[tuple[Kind, Coverage]]:

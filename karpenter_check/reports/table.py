@@ -14,6 +14,7 @@ from karpenter_check.reports.rows import Row, rows
 from karpenter_check.reports.stories import Stories, stories_of
 from karpenter_check.reports.story import STYLES, labelled, linked_slug, print_line, story
 from karpenter_check.reports.summary import complaints, last_line, not_checked, title
+from karpenter_check.reports.told import message
 from karpenter_check.scan import Report, Result
 
 _WIDE = 140
@@ -68,7 +69,7 @@ def _suppressed(report: Report) -> Iterator[str]:
     for result in report.suppressed:
         if ignore := result.ignored:
             until = f" until {ignore.until:%Y-%m-%d %H:%MZ}" if ignore.until else ""
-            what = f"{result.severity} {result.rule.slug}, {result.finding.object}: {result.finding.message}"
+            what = f"{result.severity} {result.rule.slug}, {result.finding.object}: {message(result)}"
             yield f"{what}; left be{until}: {ignore.reason} ({ignore.source})"
 
 
@@ -141,4 +142,4 @@ def _in_full(cut: Sequence[Row], told: Container[str]) -> Iterator[str]:
             if result.fingerprint not in told:
                 finding = result.finding
                 nodepool = f", NodePool {finding.nodepool}" if finding.nodepool and finding.object.kind != "NodePool" else ""
-                yield f"{result.severity} {result.rule.slug}, {finding.object}{nodepool}: {finding.message}"
+                yield f"{result.severity} {result.rule.slug}, {finding.object}{nodepool}: {message(result)}"

@@ -21,6 +21,11 @@ class Piece:
     risk: bool = False
 
 
+def message(result: Result) -> str:
+    """What was found, behind the place of it where that is in a file."""
+    return f"{result.location}: {result.finding.message}" if result.location else result.finding.message
+
+
 def causes(report: Report, result: Result) -> Iterator[Piece]:
     """The findings that explain it, for formats that do not tell it under them."""
     for cause in (*report.results, *report.suppressed):

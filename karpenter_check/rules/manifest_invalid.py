@@ -27,7 +27,6 @@ _SO = {
 }
 _MOST_EVIDENCE = 20
 _MOST_TOLD = 5
-_STDIN = "standard input"
 
 _Placed = tuple[Fault, Location]
 
@@ -62,7 +61,7 @@ def _finding(ref: Ref, cause: str, placed: Sequence[_Placed]) -> Finding:
     first, location = next((entry for entry in placed if entry[0].grave), placed[0])
     others = [entry for entry in placed if entry != (first, location)]
     advice = [Fix("fix", text=first.advice)] if first.advice else []
-    file = "-" if location.file == _STDIN else shlex.quote(location.file)
+    file = shlex.quote(location.file) if location.in_a_file else "-"
     return Finding(
         object=ref,
         owner=ref,
@@ -70,7 +69,7 @@ def _finding(ref: Ref, cause: str, placed: Sequence[_Placed]) -> Finding:
         cause=cause,
         severity=_severity(first),
         message=f"{first.field} of {ref.name or ref.kind} {first.wrong}",
-        why=_why(first, location, others),
+        why=_why(first, others),
         evidence=tuple(Evidence(ref, fault.field, fault.value, location=at) for fault, at in placed[:_MOST_EVIDENCE]),
         occurrences=tuple(Occurrence(ref, reason=fault.field) for fault, _ in placed),
         fix=(*advice, Fix("verify", f"karpenter-check scan -f {file} --select manifest-invalid")),
@@ -82,8 +81,8 @@ def _severity(fault: Fault) -> Severity:
     return _SEVERITY[fault.fate] if fault.grave else _SEVERITY[fault.fate].lowered(1)
 
 
-def _why(first: Fault, location: Location, others: Sequence[_Placed]) -> str:
+def _why(first: Fault, others: Sequence[_Placed]) -> str:
     """What becomes of the object, and in which other places something is wrong in the same way."""
     told = [f"line {at.line}: {fault.field} {fault.wrong}" for fault, at in others[:_MOST_TOLD]]
     more = len(others) - _MOST_TOLD
-    return "; ".join([f"{location}: {_SO[first.fate]}", *told, *([f"{more} more"] if more > 0 else [])])
+    return "; ".join([_SO[first.fate], *told, *([f"{more} more"] if more > 0 else [])])

@@ -10,6 +10,9 @@ from karpenter_check.snapshot.part import Part
 Path: TypeAlias = tuple[str | int, ...]
 """The way to a value: names of fields, keys of maps, places in lists from 0."""
 
+STANDARD_INPUT = "standard input"
+"""What stands in the place of a file's name."""
+
 
 class Location(Part, frozen=True, omit_defaults=False):
     """A place in a file; line and column count from 1."""
@@ -20,6 +23,11 @@ class Location(Part, frozen=True, omit_defaults=False):
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"
+
+    @property
+    def in_a_file(self) -> bool:
+        """Whether it can be opened: what came by standard input cannot."""
+        return self.file != STANDARD_INPUT
 
 
 @dataclass(frozen=True)
