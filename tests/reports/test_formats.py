@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from markdown_it import MarkdownIt
 
 from karpenter_check.cli import group
-from karpenter_check.finding import Finding, Ref, Severity
+from karpenter_check.finding import Finding, Location, Ref, Severity
 from karpenter_check.reports import Format, render
 from karpenter_check.rules.node_ttl_death import node_ttl_death
 from karpenter_check.rules.pdb_blocks_drain import pdb_blocks_drain
@@ -267,3 +267,36 @@ def test_one_run_writes_reports_that_agree_finding_by_finding(tmp_path: Path) ->
 def _body(page: str) -> str:
     """The part of an HTML page that is XML, too."""
     return page[page.index("<table>") : page.index("</table>") + len("</table>")]
+
+
+def in_a_file(file: str) -> Report:
+    found = Result(node_ttl_death, a_finding(POOL, Severity.HIGH), "v1:1", location=Location(file, 12, 5))
+    return Report(a_healthy_cluster(), (RuleRun(node_ttl_death, Outcome.FAILED),), (found,))
+
+
+@pytest.mark.parametrize(
+    ("file", "uri"),
+    [
+        ("deploy/node pools.yaml", "deploy/node%20pools.yaml"),
+        ("/srv/a.yaml", "file:///srv/a.yaml"),
+        ("standard input", "cluster/nodepool/general.yaml"),
+    ],
+)
+def test_sarif_points_into_the_file(file: str, uri: str) -> None:
+    (found,) = sarif_of(in_a_file(file))["results"]
+
+    assert found["locations"][0]["physicalLocation"] == {
+        "artifactLocation": {"uri": uri},
+        "region": {"startLine": 1} if uri.startswith("cluster") else {"startLine": 12, "startColumn": 5},
+    }
+
+
+def test_github_points_into_the_file() -> None:
+    first = render(in_a_file("deploy/a,b.yaml"), Format.GITHUB, version="1").partition(" title=")[0]
+
+    assert first.partition(",title=")[0] == "::error file=deploy/a%2Cb.yaml,line=12,col=5"
+
+
+@pytest.mark.parametrize("form", [Format.TABLE, Format.MARKDOWN, Format.HTML, Format.JUNIT, Format.SUMMARY])
+def test_people_are_told_where_it_stands(form: Format) -> None:
+    assert "deploy/a.yaml:12: is wrong" in render(in_a_file("deploy/a.yaml"), form, version="1")
