@@ -212,13 +212,15 @@ class _Parser:
 
 def _settled(decisive: bool, parts: Iterable[tuple[Evaluation, Environment]]) -> bool:  # noqa: FBT001  one of two values
     """`||` and `exists` are true where a part is, `&&` and `all` false where one is, whatever the others come to."""
-    unevaluated = None
+    unevaluated: Unevaluated | None = None
     for part, environment in parts:
         try:
-            if part(environment) is decisive:
-                return decisive
+            found: object = part(environment)
         except Unevaluated as error:
             unevaluated = error
+            continue
+        if found is decisive:
+            return decisive
     if unevaluated:
         raise unevaluated
     return not decisive

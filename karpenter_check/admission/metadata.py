@@ -29,7 +29,7 @@ def metadata_faults(content: Mapping[str, Any], *, names_nodes: bool) -> Iterato
         return
     for key, part in metadata.items():
         if key not in _FIELDS:
-            yield Fault(("metadata", key), Fate.UNKNOWN, "is no field")
+            yield Fault(("metadata", key), Fate.UNKNOWN, "is no field of any object")
         elif key in _TEXTS and part is not None and not isinstance(part, str):
             yield Fault(("metadata", key), Fate.REFUSED, f"is {quoted(part)}, and takes a text", "put it in quotes", quoted(part))
     yield from _of_name(metadata, names_nodes=names_nodes)

@@ -41,12 +41,24 @@ _OF_NODECLASS: dict[tuple[str, ...], str] = {
     ("spec", "launchTemplateName"): "launch templates of one's own went with v1beta1; write amiSelectorTerms and userData",
     ("spec", "instanceTypes"): "they are requirements of the NodePool: node.kubernetes.io/instance-type",
 }
+_WRITTEN: dict[tuple[str, ...], str] = {
+    ("spec", "disruption", "consolidationPolicy", '"WhenUnderutilized"'): "it is WhenEmptyOrUnderutilized in v1",
+    ("spec", "disruption", "consolidateAfter"): "write 0s, which it is where spec.disruption is not written at all",
+    ("spec", "limits", "resources", "an object"): "since v1beta1 quantities stand in spec.limits itself: limits: {cpu: 100}",
+    ("spec", "template", "spec", "nodeClassRef", "group"): "write the API group of the node class, as in group: karpenter.k8s.aws",
+    ("spec", "template", "spec", "nodeClassRef", "kind"): "write the kind of the node class, as in kind: EC2NodeClass",
+    ("spec", "template", "spec", "requirements"): "write requirements: [] where there are none",
+    ("spec", "template", "spec", "terminationGracePeriod", '"Never"'): "leave it out where nodes may drain for ever",
+}
+"""What to write in fields of a NodePool that are refused, by their value, or where they are missing."""
 _MOVED = {
     ("karpenter.sh/v1", "NodePool"): _OF_V1,
     ("karpenter.sh/v1", "NodeClaim"): _OF_CLAIM,
     ("karpenter.k8s.aws/v1", "EC2NodeClass"): _OF_NODECLASS,
 }
 _MOST = 3
+_ANYWHERE = frozenset({"name", "id", "key", "value", "values", "kind", "group", "tags", "alias", "nodes"})
+"""Fields that many things have, so that where else there is one says nothing."""
 
 
 def with_advice(faults: Iterator[Fault], schema: Mapping[str, Any], api_version: str, kind: str) -> Iterator[Fault]:
@@ -55,7 +67,8 @@ def with_advice(faults: Iterator[Fault], schema: Mapping[str, Any], api_version:
     for fault in faults:
         plain = tuple(part for part in fault.path if isinstance(part, str))
         if fault.fate is not Fate.UNKNOWN:
-            yield fault
+            written = _WRITTEN.get((*plain, fault.value) if fault.value else plain)
+            yield replace(fault, advice=fault.advice or (written if written and kind == "NodePool" else ""))
         else:
             advice = moved.get(plain) or _elsewhere(schema, plain)
             yield replace(fault, wrong=f"is no field of {api_version}" + (f": {advice}" if advice else ""), advice=advice)
@@ -68,13 +81,10 @@ def _elsewhere(schema: Mapping[str, Any], path: tuple[str, ...]) -> str:
     if near := get_close_matches(name.lower(), [field.lower() for field in beside], 1, 0.75):
         right = next(field for field in beside if field.lower() == near[0])
         return f"it is spelled {right}" if right.lower() == name.lower() else f"is {right} meant?"
-    if places := sorted({said(found) for found in _places(schema, name, ())}, key=lambda text: (text.count("."), text)):
-        return (
-            f"it belongs to {one_of([place.rpartition('.')[0] for place in places[:_MOST]])}: {places[0]}"
-            if len(places) == 1
-            else f"there is {one_of(places[:_MOST], 'and')}"
-        )
-    return ""
+    places = (
+        [] if name in _ANYWHERE else sorted({said(found) for found in _places(schema, name, ())}, key=lambda text: text.count("."))
+    )
+    return f"it belongs into {one_of([place.rpartition('.')[0] for place in places[:_MOST]])}" if places else ""
 
 
 def _fields(schema: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:

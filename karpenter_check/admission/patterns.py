@@ -25,7 +25,11 @@ def _duration(value: str) -> str:
         return f"write {found[1]}h{int(float(f'0.{found[2]}') * 60)}m: it takes whole numbers"
     if text.isdecimal():
         return f"it needs a unit: {text}s, {text}m or {text}h"
-    return "write Never" if text.lower() in {"never", "none"} else ""
+    return ""
+
+
+def _duration_or_never(value: str) -> str:
+    return "write Never" if value.strip().lower() in {"never", "none"} else _duration(value)
 
 
 def _nodes(value: str) -> str:
@@ -48,7 +52,7 @@ def _quantity(value: str) -> str:
 _LIMITED_NAME = "letters, digits, -, _ and . alone, beginning and ending with a letter or digit"
 _NAME = (f"{_LIMITED_NAME}, and may have a DNS name and a / before it", _none)
 _VALUE = (_LIMITED_NAME, _none)
-_SPAN = ("whole numbers with s, m or h, such as 720h or 1h30m, or Never", _duration)
+_SPAN = ("whole numbers with s, m or h, such as 720h or 1h30m, or Never", _duration_or_never)
 _AMOUNT = ("a quantity, such as 100, 500m or 64Gi", _quantity)
 
 PATTERNS: dict[str, tuple[str, Advice]] = {

@@ -11,7 +11,7 @@ from typing import Any
 from karpenter_check.admission.expression import expression
 from karpenter_check.admission.fault import Fate, Fault, quoted
 from karpenter_check.admission.patterns import ADVICE
-from karpenter_check.admission.values import wrong_type, wrong_value
+from karpenter_check.admission.values import rewritten, wrong_type, wrong_value
 from karpenter_check.snapshot.manifest import Path
 
 _OF_UPDATES = "oldSelf"
@@ -21,7 +21,7 @@ _OF_UPDATES = "oldSelf"
 def structural_faults(schema: Mapping[str, Any], value: Any, path: Path = ()) -> Iterator[Fault]:
     """What is wrong with a value whose defaults are filled in. A rule is asked only of what is sound without it."""
     if wrong := wrong_type(schema, value, path):
-        yield Fault(path, Fate.REFUSED, wrong, value=quoted(value, path))
+        yield Fault(path, Fate.REFUSED, wrong, rewritten(schema, value), quoted(value, path))
         return
     found = list(_unsound(schema, value, path))
     yield from found

@@ -7,6 +7,7 @@ from typing import Any
 
 from karpenter_check.admission.fault import quoted
 from karpenter_check.admission.patterns import PATTERNS
+from karpenter_check.snapshot.clip import clip
 from karpenter_check.snapshot.manifest import Path
 
 _LONG = 120
@@ -40,7 +41,7 @@ def wrong_type(schema: Mapping[str, Any], value: Any, path: Path) -> str:
     """What is wrong with a value's type, or nothing."""
     found, wanted = type_of(value), schema.get("type", "")
     if schema.get("x-kubernetes-int-or-string"):
-        return "" if found in {"integer", "string"} else f"is {quoted(value, path)}, and takes a number or a text"
+        return "" if found in {"integer", "string"} else f"is {quoted(value, path)}, and takes a whole number or a text"
     if not wanted or found == wanted or (wanted == "number" and found == "integer") or (found == "null" and schema.get("nullable")):
         return ""
     if found == "null":
@@ -49,6 +50,21 @@ def wrong_type(schema: Mapping[str, Any], value: Any, path: Path) -> str:
     if wanted == "string" and found in {"integer", "number", "boolean"}:
         return f"is {written}, {_KINDS[found] if found != 'boolean' else 'a boolean'}, and takes a text"
     return f"is {written}, and takes {_KINDS[wanted]}"
+
+
+def rewritten(schema: Mapping[str, Any], value: Any) -> str:
+    """How a value of the wrong type may be written, where that is plain."""
+    wanted, found = schema.get("type"), type_of(value)
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if found in {"integer", "number", "boolean"} and (wanted == "string" or schema.get("x-kubernetes-int-or-string")):
+        pattern = schema.get("pattern", "")
+        advice = PATTERNS[pattern][1](text) if pattern and not _matches(pattern, text) else ""
+        return advice or ("" if pattern and not _matches(pattern, text) else f'write "{text}", in quotes')
+    if isinstance(value, str) and (
+        (wanted == "integer" and value.isdecimal()) or (wanted == "boolean" and value in {"true", "false"})
+    ):
+        return f"write {clip(value)} without quotes"
+    return "write it as a list, with - before it" if wanted == "array" and isinstance(value, dict | str) else ""
 
 
 def wrong_value(schema: Mapping[str, Any], value: Any, path: Path) -> Iterator[tuple[str, str]]:

@@ -60,7 +60,7 @@ def _finding(ref: Ref, cause: str, placed: Sequence[_Placed]) -> Finding:
     """One field of an object that is wrong, wherever in its lists; of an API that is gone, all that moved."""
     first, location = next((entry for entry in placed if entry[0].grave), placed[0])
     others = [entry for entry in placed if entry != (first, location)]
-    advice = [Fix("fix", text=first.advice)] if first.advice else []
+    advice = [Fix("fix", text=first.advice)] if first.advice and first.advice not in first.wrong else []
     file = shlex.quote(location.file) if location.in_a_file else "-"
     return Finding(
         object=ref,
