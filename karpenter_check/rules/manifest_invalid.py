@@ -83,6 +83,8 @@ def _severity(fault: Fault) -> Severity:
 
 def _why(first: Fault, others: Sequence[_Placed]) -> str:
     """What becomes of the object, and in which other places something is wrong in the same way."""
-    told = [f"line {at.line}: {fault.field} {fault.wrong}" for fault, at in others[:_MOST_TOLD]]
+    told = [
+        f"{f'line {at.line}' if at.file == location.file else at}: {fault.field} {fault.wrong}" for fault, at in others[:_MOST_TOLD]
+    ]
     more = len(others) - _MOST_TOLD
     return "; ".join([_SO[first.fate], *told, *([f"{more} more"] if more > 0 else [])])

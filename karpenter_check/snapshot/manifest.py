@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+import msgspec
+
 from karpenter_check.snapshot.metadata import Ref
-from karpenter_check.snapshot.part import Part
 
 Path: TypeAlias = tuple[str | int, ...]
 """The way to a value: names of fields, keys of maps, places in lists from 0."""
@@ -14,7 +15,7 @@ STANDARD_INPUT = "standard input"
 """What stands in the place of a file's name."""
 
 
-class Location(Part, frozen=True, omit_defaults=False):
+class Location(msgspec.Struct, frozen=True):
     """A place in a file; line and column count from 1."""
 
     file: str
