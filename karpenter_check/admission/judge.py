@@ -1,6 +1,6 @@
 """All that is wrong with a manifest."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from karpenter_check.admission.defaults import defaulted
@@ -14,6 +14,7 @@ from karpenter_check.admission.versions import version_faults
 from karpenter_check.snapshot import Version
 from karpenter_check.snapshot.manifest import Manifest, Path
 
+_MOST = 200
 _NAMES_NODES = frozenset({"NodePool"})
 
 
@@ -32,13 +33,20 @@ def faults(manifest: Manifest, schema: Mapping[str, Any] | None, version: Versio
         content = defaulted(schema, content)
         kind, api_version = str(content.get("kind", "")), str(content.get("apiVersion", ""))
         bare = {key: part for key, part in content.items() if key != "metadata"}
-        found += with_advice(structural_faults(schema, bare), schema, api_version, kind)
+        found += with_advice(_few(list(structural_faults(schema, bare))), schema, api_version, kind)
         for later in (own_faults(content, version), unmeant_faults(content)):
             found += _untold(later, [fault.path for fault in found if fault.fate is not Fate.UNSERVED])
     for path in manifest.repeated:
         wrong = "is written twice: kubectl takes the last one, and others refuse the file"
         found.append(Fault(path, Fate.UNMEANT, wrong, "take one of them out"))
     return _in_order(found, manifest)
+
+
+def _few(found: Sequence[Fault]) -> Iterator[Fault]:
+    """The first ones, and how many more there are: nobody reads a thousand."""
+    yield from found[:_MOST]
+    if len(found) > _MOST:
+        yield Fault((), found[_MOST].fate, f"has {len(found) - _MOST} faults more than the {_MOST} that are told")
 
 
 def _untold(later: Iterable[Fault], told: list[Path]) -> Iterator[Fault]:

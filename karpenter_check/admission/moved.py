@@ -66,7 +66,7 @@ def with_advice(faults: Iterator[Fault], schema: Mapping[str, Any], api_version:
     moved = _MOVED.get((api_version, kind), {})
     for fault in faults:
         plain = tuple(part for part in fault.path if isinstance(part, str))
-        if fault.fate is not Fate.UNKNOWN:
+        if fault.fate is not Fate.UNKNOWN or not plain:
             written = _WRITTEN.get((*plain, fault.value) if fault.value else plain)
             yield replace(fault, advice=fault.advice or (written if written and kind == "NodePool" else ""))
         else:

@@ -11,6 +11,8 @@ from karpenter_check.collect.refusal import UnreadableInput
 
 _MOST_NODES = 20_000_000
 """What aliases may blow a YAML document up to, in values; a document without aliases of that size is 100 MB and more."""
+_FEW = 1000
+"""Values that aliases may make of whatever share."""
 _MOST_CHARACTERS = 512 << 20
 """Of a source; Python's YAML takes some thirty times as much memory."""
 _DEEPEST = 500
@@ -99,8 +101,7 @@ def _documents(name: str, text: str) -> Iterator[Document]:
             document = loader.construct_document(node)
             if document is None:
                 continue
-            if _expanded(document, {}) > _MOST_NODES:
-                raise UnreadableInput(f"{name}: its YAML aliases blow it up beyond {_MOST_NODES} values")
+            _refuse_blown_up(name, document)
             yield Document(msgspec.json.encode(document), node.start_mark.line + 1, node)
     finally:
         loader.dispose()
@@ -141,6 +142,20 @@ def _is_deep(text: str) -> bool:
     return False
 
 
+def _refuse_blown_up(name: str, document: Any) -> None:
+    """Raises UnreadableInput for a document that is made of aliases (the share that kubectl allows: yaml v2.4, `decode.go`)."""
+    known: dict[int, int] = {}
+    values = _expanded(document, known)
+    if values > _MOST_NODES:
+        raise UnreadableInput(f"{name}: its YAML aliases blow it up beyond {_MOST_NODES} values")
+    if values <= _FEW:
+        return
+    written = _written(document, set())
+    share = 0.99 if values <= 400_000 else 0.10 if values >= 4_000_000 else 0.99 - 0.89 * (values - 400_000) / 3_600_000
+    if values - written > _FEW and values - written > share * values:
+        raise UnreadableInput(f"{name}: its YAML aliases make {values:,} values of {written:,}; kubectl refuses that, too")
+
+
 def _expanded(value: Any, known: dict[int, int]) -> int:
     """How many values a document has once its aliases are written out."""
     if not isinstance(value, dict | list):
@@ -149,3 +164,13 @@ def _expanded(value: Any, known: dict[int, int]) -> int:
         parts = value.values() if isinstance(value, dict) else value
         known[id(value)] = 1 + sum(_expanded(part, known) for part in parts)
     return known[id(value)]
+
+
+def _written(value: Any, seen: set[int]) -> int:
+    """How many values stand there; an alias is none."""
+    if not isinstance(value, dict | list):
+        return 1
+    if id(value) in seen:
+        return 0
+    seen.add(id(value))
+    return 1 + sum(_written(part, seen) for part in (value.values() if isinstance(value, dict) else value))

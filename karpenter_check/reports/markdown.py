@@ -11,7 +11,9 @@ from karpenter_check.scan import Report, Result
 
 _ACTIVE = re.compile(r"([\\`*_{}\[\]<>|~$&])")
 """Punctuation that means something in the middle of a line."""
-_CALLS = re.compile(r"@(?=\w)|#(?=\d)|:(?=(?:[a-z+-][\w+-]*|100|1234):)|(?<=\bhttp):(?=//)|(?<=\bhttps):(?=//)|(?<=\bwww)\.", re.IGNORECASE)
+_CALLS = re.compile(
+    r"@(?=\w)|#(?=\d)|:(?=(?:[a-z+-][\w+-]*|100|1234):)|(?<=\bhttp):(?=//)|(?<=\bhttps):(?=//)|(?<=\bwww)\.", re.IGNORECASE
+)
 """What GitHub and GitLab make of it unasked: mentions, references, emoji, links."""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from karpenter_check.admission.fault import Fate, Fault
 from karpenter_check.admission.judge import faults
-from karpenter_check.finding import Evidence, Finding, Fix, Occurrence, Ref, Severity
+from karpenter_check.finding import Evidence, Finding, Fix, Occurrence, Ref, Severity, clip
 from karpenter_check.rule import Stage, rule
 from karpenter_check.snapshot import Kind, Snapshot
 from karpenter_check.snapshot.manifest import Location, Manifest
@@ -60,7 +60,7 @@ def _finding(ref: Ref, cause: str, placed: Sequence[_Placed]) -> Finding:
     """One field of an object that is wrong, wherever in its lists; of an API that is gone, all that moved."""
     first, location = next((entry for entry in placed if entry[0].grave), placed[0])
     others = [entry for entry in placed if entry != (first, location)]
-    advice = [Fix("fix", text=first.advice)] if first.advice and first.advice not in first.wrong else []
+    advice = [Fix("fix", text=clip(first.advice))] if first.advice and first.advice not in first.wrong else []
     file = shlex.quote(location.file) if location.in_a_file else "-"
     return Finding(
         object=ref,
@@ -68,8 +68,8 @@ def _finding(ref: Ref, cause: str, placed: Sequence[_Placed]) -> Finding:
         nodepool=ref.name if ref.kind == "NodePool" else "",
         cause=cause,
         severity=_severity(first),
-        message=f"{first.field} of {ref.name or ref.kind} {first.wrong}",
-        why=_why(first, others),
+        message=clip(f"{first.field} of {ref.name or ref.kind} {first.wrong}"),
+        why=_why(first, location, others),
         evidence=tuple(Evidence(ref, fault.field, fault.value, location=at) for fault, at in placed[:_MOST_EVIDENCE]),
         occurrences=tuple(Occurrence(ref, reason=fault.field) for fault, _ in placed),
         fix=(*advice, Fix("verify", f"karpenter-check scan -f {file} --select manifest-invalid")),
@@ -81,10 +81,11 @@ def _severity(fault: Fault) -> Severity:
     return _SEVERITY[fault.fate] if fault.grave else _SEVERITY[fault.fate].lowered(1)
 
 
-def _why(first: Fault, others: Sequence[_Placed]) -> str:
+def _why(first: Fault, location: Location, others: Sequence[_Placed]) -> str:
     """What becomes of the object, and in which other places something is wrong in the same way."""
     told = [
-        f"{f'line {at.line}' if at.file == location.file else at}: {fault.field} {fault.wrong}" for fault, at in others[:_MOST_TOLD]
+        f"{f'line {at.line}' if at.file == location.file else at}: {clip(f'{fault.field} {fault.wrong}')}"
+        for fault, at in others[:_MOST_TOLD]
     ]
     more = len(others) - _MOST_TOLD
     return "; ".join([_SO[first.fate], *told, *([f"{more} more"] if more > 0 else [])])
