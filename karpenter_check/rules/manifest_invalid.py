@@ -25,6 +25,7 @@ _SO = {
     Fate.UNMEANT: "everybody takes the object as it is",
     Fate.UNSERVED: "the API server has no such API, and refuses the object",
 }
+_OF_ANY_VERSION = frozenset({"NodePool", "NodeClaim"})
 _MOST_EVIDENCE = 20
 _MOST_TOLD = 5
 
@@ -45,9 +46,14 @@ def manifest_invalid(snapshot: Snapshot) -> Iterator[Finding]:
     for manifest in snapshot.manifests:
         for fault, location in _placed(snapshot, manifest):
             cause = str(fault.fate) if fault.fate is Fate.UNSERVED else f"{fault.fate}:{fault.kind_of_place}"
-            found[manifest.ref, cause].append((fault, location))
+            found[_named(manifest.ref), cause].append((fault, location))
     for (ref, cause), placed in found.items():
         yield _finding(ref, cause, placed)
+
+
+def _named(ref: Ref) -> Ref:
+    """An object as all rules name it: of one kind whatever the version."""
+    return Ref(ref.kind, ref.name, "karpenter.sh/v1") if ref.kind in _OF_ANY_VERSION else ref
 
 
 def _placed(snapshot: Snapshot, manifest: Manifest) -> Iterator[_Placed]:
