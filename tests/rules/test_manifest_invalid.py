@@ -132,7 +132,7 @@ def test_a_finding_knows_the_line_and_column_of_its_field(tmp_path: Path) -> Non
 
     assert finding.location == Location(str(tmp_path / "pool.yaml"), text.count("\n"), 3)
     assert [evidence.location for evidence in finding.evidence] == [finding.location]
-    assert finding.why == f"{tmp_path}/pool.yaml:{text.count(chr(10))}: the API server refuses the object"
+    assert finding.why == "the API server refuses the object"
 
 
 def test_a_field_that_is_missing_stands_where_it_should_be(tmp_path: Path) -> None:
@@ -141,6 +141,21 @@ def test_a_field_that_is_missing_stands_where_it_should_be(tmp_path: Path) -> No
     assert (finding.location, finding.message) == (
         Location(str(tmp_path / "pool.yaml"), 8, 7),
         "spec.template.spec.nodeClassRef.kind of default is missing, and is required",
+    )
+
+
+def test_two_objects_of_one_name_are_told_together_each_with_its_file(tmp_path: Path) -> None:
+    for overlay in ("production", "staging"):
+        (tmp_path / f"{overlay}.yaml").write_text(f"{plain()}  weight: 1000\n")
+
+    (finding,) = manifest_invalid(read_files([tmp_path]).snapshot)
+
+    assert [str(evidence.location).removeprefix(f"{tmp_path}/") for evidence in finding.evidence] == [
+        "production.yaml:23",
+        "staging.yaml:23",
+    ]
+    assert finding.why == (
+        f"the API server refuses the object; {tmp_path}/staging.yaml:23: spec.weight is 1000, and may be 1 to 100"
     )
 
 
