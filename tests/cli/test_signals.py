@@ -116,7 +116,7 @@ def test_a_signal_ends_it_while_a_big_file_is_parsed(number: signal.Signals, tmp
     code, word = WORDS[number]
     big = tmp_path / "big.yaml"
     big.write_text("kind: List\nitems:\n" + "- {kind: Pod, apiVersion: v1, metadata: {name: p, labels: {a: b, c: d}}}\n" * 200_000)
-    with running("scan", "-f", str(big), program=marking("yaml", "load_all")) as process:
+    with running("scan", "-f", str(big), program=marking("karpenter_check.collect.yaml_documents", "_documents")) as process:
         assert process.stderr
         assert process.stderr.readline() == "here\n"
         assert ending(process, number) == (code, "", f"{word} while reading the input\n")
