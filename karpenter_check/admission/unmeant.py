@@ -27,6 +27,7 @@ _LONGEST = 200
 def unmeant_faults(content: Mapping[str, Any]) -> Iterator[Fault]:
     """What is taken of an object with all defaults filled in, and is hardly meant."""
     if content.get("kind") == "NodePool":
+        yield from _of_consolidation(content)
         yield from _of_budgets(content)
         yield from _of_limits(content)
     for path in _REQUIREMENTS:
@@ -41,6 +42,24 @@ def unmeant_faults(content: Mapping[str, Any]) -> Iterator[Fault]:
             yield Fault(path, Fate.UNMEANT, wrong, "write Never where nodes are not to expire", quoted(span))
     if content.get("kind") == "EC2NodeClass":
         yield from _of_user_data(content)
+
+
+def _of_consolidation(content: Mapping[str, Any]) -> Iterator[Fault]:
+    """A `consolidateAfter` that never runs out: it begins again with every pod that comes or goes, at the earliest with the node."""
+    path: Path = ("spec", "disruption", "consolidateAfter")
+    after = at(content, path)
+    waits = duration(after) if isinstance(after, str) else None
+    if not waits:
+        return
+    if at(content, ("spec", "replicas")) is not None:
+        wrong = f"is {quoted(after)}, which has no effect: nodes of a static NodePool are not consolidated"
+        yield Fault(path, Fate.UNMEANT, wrong, value=quoted(after), grave=False)
+    for expiry in _EXPIRY:
+        span = at(content, expiry)
+        lives = duration(span) if isinstance(span, str) else None
+        if lives and lives <= waits:
+            wrong = f"is {quoted(after)}, and nodes expire after {quoted(span)}: none is ever old enough to be consolidated"
+            yield Fault(path, Fate.UNMEANT, wrong, "write Never where nothing is to be consolidated", quoted(after), grave=False)
 
 
 def _of_budgets(content: Mapping[str, Any]) -> Iterator[Fault]:
