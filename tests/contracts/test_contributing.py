@@ -21,6 +21,8 @@ NEEDED = (
     "deployment.yaml",
     "mixin",
     "Dockerfile",
+    "action.yml",
+    ".pre-commit-hooks.yaml",
 )
 
 
