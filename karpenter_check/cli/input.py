@@ -56,6 +56,7 @@ class Taken(NamedTuple):
 def from_files(
     paths: Sequence[Path | None],
     *,
+    recursive: bool = False,
     complete: bool,
     at: datetime | None,
     karpenter_version: Version | None,
@@ -67,7 +68,13 @@ def from_files(
     try:
         with doing("reading the input"):
             read = read_files(
-                paths, complete=complete, at=at, karpenter_version=karpenter_version, events=events, gathering=gathering
+                paths,
+                recursive=recursive,
+                complete=complete,
+                at=at,
+                karpenter_version=karpenter_version,
+                events=events,
+                gathering=gathering,
             )
     except UnreadableInput as refusal:
         raise Refused(str(refusal), Exit.USAGE) from refusal
@@ -170,6 +177,7 @@ class Source:
 
     access: ClusterAccess
     filenames: tuple[Path | None, ...]
+    recursive: bool
     complete: bool
     at: datetime | None
     demo: bool
@@ -197,8 +205,8 @@ class Source:
         if given and (self.demo or self.filenames):
             verb = "is" if len(given) == 1 else "are"
             raise click.UsageError(f"{', '.join(given)} {verb} for a live cluster; -f and --demo read none")
-        if not self.filenames and (self.complete or self.at):
-            raise click.UsageError("--complete and --at say something about -f, which is not given")
+        if not self.filenames and (self.recursive or self.complete or self.at):
+            raise click.UsageError("-R, --complete and --at say something about -f, which is not given")
         if self.filenames.count(None) > 1:
             raise click.UsageError("standard input can be read once: give -f - once")
 
@@ -221,6 +229,7 @@ class Source:
         if self.filenames:
             return from_files(
                 self.filenames,
+                recursive=self.recursive,
                 complete=self.complete,
                 at=self.at,
                 karpenter_version=version,

@@ -17,6 +17,7 @@ source_options = options(
         metavar="FILE|DIR|-",
         help="Look at what kubectl printed, manifests or a snapshot, instead of a cluster. Repeatable.",
     ),
+    option("-R", "--recursive", is_flag=True, help="With -f DIR: go into the folders in it, too."),
     option("--complete", is_flag=True, help="With -f: every kind was asked for, so kinds that do not appear are empty."),
     option("--at", type=TIME, metavar="TIME", help="With -f: when the input was taken (RFC 3339). Default: the newest time in it."),
     option("--demo", is_flag=True, help="Look at a snapshot that comes with karpenter-check."),

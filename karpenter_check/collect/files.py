@@ -195,13 +195,14 @@ class _Reader:
 def read_files(
     paths: Iterable[Path | None],
     *,
+    recursive: bool = False,
     complete: bool = False,
     at: datetime | None = None,
     karpenter_version: Version | None = None,
     gathering: Gathering | None = None,
     events: bool = True,
 ) -> FileInput:
-    """The snapshot that the files hold together; None among the paths is standard input.
+    """The snapshot that the files hold together; None among the paths is standard input. Of folders, those in them too if `recursive`.
 
     `complete` says that every kind was asked for, so kinds that do not appear are empty. `at` is the time it was taken.
     `gathering` is what the objects go through, a new one if none is given; `events` says whether they are read.
@@ -216,7 +217,7 @@ def read_files(
         if path is None or not is_folder(path):
             reader.read(read_source(path))
         else:
-            reader.read_folder(list_folder(path))
+            reader.read_folder(list_folder(path, recursive=recursive))
     stated = reader.file
     if gathering.errors and not (gathering.count or gathering.legacy or gathering.ignored or gathering.manifests.kept):
         raise reader.first_refusal or UnreadableInput(str(gathering.errors[0]))

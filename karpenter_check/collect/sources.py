@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import sys
 import zlib
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
@@ -56,21 +57,32 @@ def _unreadable(name: str, error: OSError) -> UnreadableInput:
     return UnreadableInput(f"{name}: {reason}; -f takes a file, a folder or - for standard input")
 
 
-def list_folder(path: Path) -> Folder:
-    """The `*.json`, `*.yaml` and `*.yml` files of a folder, plain or gzipped, by name; not of folders inside it.
+def list_folder(path: Path, *, recursive: bool = False) -> Folder:
+    """The `*.json`, `*.yaml` and `*.yml` files of a folder, plain or gzipped, by name; of folders inside it where `recursive`.
 
-    Raises UnreadableInput where there is none, or the folder cannot be read.
+    Folders whose names begin with a dot, such as `.git`, and those that are links are not gone into.
+    Raises UnreadableInput where there is no such file, or a folder cannot be read.
     """
     try:
-        entries = sorted(path.iterdir())
+        entries = sorted(_walked(path) if recursive else path.iterdir())
     except OSError as error:
-        raise _unreadable(str(path), error) from error
+        raise _unreadable(str(error.filename or path), error) from error
     files = tuple(entry for entry in entries if entry.is_file() and entry.name.endswith(_SUFFIXES))
     if not files:
-        raise UnreadableInput(
-            f"{path}: no *.json, *.yaml or *.yml file in this folder (gzipped ones are read too; folders in it are not)"
-        )
+        inside = "" if recursive else "; folders in it are with -R"
+        raise UnreadableInput(f"{path}: no *.json, *.yaml or *.yml file in this folder (gzipped ones are read too{inside})")
     return Folder(files, len(entries) - len(files))
+
+
+def _walked(path: Path) -> Iterator[Path]:
+    """All files below a folder. Raises OSError, with the name of the folder that cannot be read."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for folder, inside, names in os.walk(path, onerror=refuse):
+        inside[:] = [name for name in inside if not name.startswith(".")]
+        yield from (Path(folder, name) for name in names)
 
 
 def read_source(path: Path | None) -> Source:

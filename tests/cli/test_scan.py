@@ -287,7 +287,7 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     [
         (("--demo", "-f", "x"), "--demo and -f exclude each other"),
         (("--demo", "--context", "x"), "--context is for a live cluster; -f and --demo read none"),
-        (("--complete",), "--complete and --at say something about -f, which is not given"),
+        (("--complete",), "-R, --complete and --at say something about -f, which is not given"),
         (("--demo", "-q", "-v"), "-q and -v exclude each other"),
         (("-f", "-", "-f", "-"), "standard input can be read once: give -f - once"),
         (("--demo", "-o", "json", "-o", "table"), "two formats go to the same place: send one to a file with -o FORMAT=FILE"),

@@ -289,12 +289,22 @@ def test_a_file_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
     assert refusal_of(tmp_path / "no.json") == said
 
 
+def test_folders_in_a_folder_are_read_where_that_is_asked_for(tmp_path: Path) -> None:
+    for folder in ("a", "a/b", ".git", "a/.hidden"):
+        (tmp_path / folder).mkdir()
+        name = folder.strip(".").replace("/", "-").replace(".", "")
+        a_file(tmp_path / folder, "pool.yaml", f"apiVersion: karpenter.sh/v1\nkind: NodePool\nmetadata: {{name: {name}}}\n")
+    (tmp_path / "a" / "round").symlink_to(tmp_path)
+
+    assert [pool.name for pool in read_files([tmp_path], recursive=True).snapshot.nodepools] == ["a-b", "a"]
+
+
 def test_an_empty_folder_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
 
     assert (
         refusal_of(tmp_path / "empty")
-        == "empty: no *.json, *.yaml or *.yml file in this folder (gzipped ones are read too; folders in it are not)"
+        == "empty: no *.json, *.yaml or *.yml file in this folder (gzipped ones are read too; folders in it are with -R)"
     )
 
 
