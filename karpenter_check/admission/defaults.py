@@ -12,7 +12,12 @@ def defaulted(schema: Mapping[str, Any], value: Any) -> Any:
     """
     if isinstance(value, dict):
         properties, rest = schema.get("properties", {}), schema.get("additionalProperties")
-        found = {key: part for key, part in value.items() if part is not None or properties.get(key, {}).get("nullable")}
+        found = {
+            key: part
+            for key, part in value.items()
+            # what is no field stays one that is not, whatever its value
+            if part is not None or properties.get(key, {}).get("nullable") or not (key in properties or rest)
+        }
         for name, of_property in properties.items():
             if "default" in of_property and name not in found:
                 found[name] = deepcopy(of_property["default"])

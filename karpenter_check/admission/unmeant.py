@@ -31,8 +31,9 @@ def unmeant_faults(content: Mapping[str, Any]) -> Iterator[Fault]:
         yield from _of_budgets(content)
         yield from _of_limits(content)
     for path in _REQUIREMENTS:
-        for place, requirement in enumerate(at(content, path) or ()):
-            if isinstance(requirement, dict):
+        requirements = at(content, path)
+        for place, requirement in enumerate(requirements if isinstance(requirements, list) else ()):
+            if isinstance(requirement, dict) and isinstance(requirement.get("operator"), str):
                 yield from _of_requirement(requirement, (*path, place))
     for path in _EXPIRY:
         span = at(content, path)
@@ -94,7 +95,8 @@ def _of_budgets(content: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def _of_limits(content: Mapping[str, Any]) -> Iterator[Fault]:
-    for resource, limit in (at(content, ("spec", "limits")) or {}).items():
+    limits = at(content, ("spec", "limits"))
+    for resource, limit in limits.items() if isinstance(limits, dict) else ():
         path: Path = ("spec", "limits", resource)
         if "/" not in resource and resource not in _RESOURCES and not resource.startswith("hugepages-"):
             right = next((known for known in sorted(_RESOURCES) if known.startswith(resource.lower()[:3])), "")
@@ -106,7 +108,8 @@ def _of_limits(content: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def _of_requirement(requirement: Mapping[str, Any], path: Path) -> Iterator[Fault]:
-    operator, values = requirement.get("operator"), requirement.get("values") or []
+    operator, written = requirement["operator"], requirement.get("values")
+    values = [word for word in written if isinstance(word, str)] if isinstance(written, list) else []
     if operator in _UNASKED and values:
         wrong = f"has no effect beside {operator}, which looks at the key alone"
         yield Fault((*path, "values"), Fate.UNMEANT, wrong, "write In or NotIn where these values are meant", grave=False)

@@ -70,6 +70,10 @@ def test_what_is_required_and_missing_is_told() -> None:
     ]
 
 
+def test_what_is_no_field_stays_none_without_a_value() -> None:
+    assert [fault.field for fault in structural_faults(POOL, defaulted(POOL, {"name": "a", "surprise": None}))] == ["surprise"]
+
+
 def test_defaults_are_filled_in_and_nulls_are_not_there() -> None:
     given = {"name": "a", "policy": None, "count": None, "maybe": None, "words": [None]}
 
