@@ -15,6 +15,8 @@ _LONG = 120
 _LONGEST = 2000
 """Characters of the longest text that any other pattern is put to: what it lets in is far shorter."""
 _KINDS = {"object": "an object", "array": "a list", "string": "a text", "integer": "a whole number", "number": "a number", "boolean": "true or false"}  # fmt: skip
+_LARGEST = 1 << 63
+"""Whole numbers of JSON from which on Go has a floating one."""
 _BITS = {"int32": 32, "int64": 64}
 
 
@@ -41,7 +43,8 @@ def wrong_type(schema: Mapping[str, Any], value: Any, path: Path) -> str:
     """What is wrong with a value's type, or nothing."""
     found, wanted = type_of(value), schema.get("type", "")
     if schema.get("x-kubernetes-int-or-string"):
-        return "" if found in {"integer", "string"} else f"is {quoted(value, path)}, and takes a whole number or a text"
+        fits = found == "string" or (found == "integer" and -_LARGEST <= value < _LARGEST)
+        return "" if fits else f"is {quoted(value, path)}, and takes a whole number or a text"
     if not wanted or found == wanted or (wanted == "number" and found == "integer") or (found == "null" and schema.get("nullable")):
         return ""
     if found == "null":

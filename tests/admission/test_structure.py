@@ -55,6 +55,7 @@ def test_a_value_that_fits_is_fine(value: dict[str, Any]) -> None:
         ({"words": ["a", "b", "c"]}, "words has 3 entries, and takes at most 2"),
         ({"words": ["a", None]}, "words[1] has no value, and takes a text"),
         ({"limits": {"cpu": 1.5}}, "limits.cpu is 1.5, and takes a whole number or a text"),
+        ({"limits": {"cpu": 1 << 63}}, "limits.cpu is 9223372036854775808, and takes a whole number or a text"),
         ({"limits": {"a": 1, "b": 2}}, "limits has 2 entries, and takes 1"),
         ({"limits": {"example.com/gpu": [1]}}, "limits[example.com/gpu] is a list, and takes a whole number or a text"),
         ({"surprise": 1}, "surprise is no field"),

@@ -1,22 +1,32 @@
 """A real API server, with Karpenter's own CustomResourceDefinitions, takes the manifests that `manifest-invalid` takes, and no others."""
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import msgspec
 import pytest
 import yaml
 
-from karpenter_check.collect.schemas import SchemaFile
+from karpenter_check.admission.fault import Fate
+from karpenter_check.admission.judge import faults
+from karpenter_check.collect.schemas import SchemaFile, schema_of
+from karpenter_check.collect.yaml_documents import yaml_documents
+from karpenter_check.snapshot.manifest import Location, Manifest
+from tests.e2e.api import Refused
 from tests.e2e.binaries import EC2_NODECLASS, CannotBuild, built, installed, karpenter_versions
 from tests.e2e.control_plane import ControlPlane
 from tests.e2e.crds import apply_crds
+from tests.e2e.mutants import mutant
 from tests.make_schemas import FOLDER, schema_file
 from tests.manifests import VERDICTS, Verdict, manifests, name, verdicts
 from tests.rules.test_manifest_invalid import is_taken
 
+KINDS = {"nodepool", "nodeclaim", "ec2nodeclass"}
 NEWEST = f"karpenter-{karpenter_versions()[-1]}"
 
 
@@ -72,6 +82,33 @@ def test_the_verdicts_are_the_servers(plane: ControlPlane, request: pytest.Fixtu
         key: verdict.accepted for key, verdict in verdicts().items()
     }
     assert [key for key, verdict in found.items() if is_taken(key) is not verdict.accepted] == []
+
+
+def taken(plane: ControlPlane, manifest: dict[str, Any]) -> bool:
+    """Whether the server takes an object."""
+    plural = "ec2nodeclasses" if manifest["kind"] == "EC2NodeClass" else f"{manifest['kind'].lower()}s"
+    try:
+        plane.api.ask("POST", f"/apis/{manifest['apiVersion']}/{plural}", manifest, dryRun="All", fieldValidation="Strict")
+    except Refused as refused:
+        if refused.status not in {400, 422}:
+            raise
+        return False
+    return True
+
+
+def test_a_thousand_mutants_are_judged_as_the_server_judges_them(plane: ControlPlane) -> None:
+    texts = (file for file in manifests() if file.parent.name in KINDS and not file.stem.startswith(("api-version", "status")))
+    sound = [json.loads(document.raw) for file in texts for document in yaml_documents(file.name, file.read_bytes())]
+    named = [manifest for manifest in sound if isinstance(manifest["metadata"].get("name"), str)]
+    random, wrong = Random(1), []  # noqa: S311  no secret, and the same every time
+    for _ in range(1000):
+        manifest = mutant([{**entry, "metadata": {"name": "default"}} for entry in named], random)
+        schema = schema_of(manifest["apiVersion"], manifest["kind"])
+        found = faults(Manifest(manifest, Location("mutant", 1)), schema, None)
+        if taken(plane, manifest) is any(fault.fate in {Fate.REFUSED, Fate.UNKNOWN} for fault in found):
+            wrong.append((manifest, found))
+
+    assert wrong == []
 
 
 def test_the_schemas_of_the_package_are_those_of_the_newest_karpenter() -> None:
