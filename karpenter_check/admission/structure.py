@@ -51,7 +51,7 @@ def _of_entry(schema: Mapping[str, Any], key: str, part: Any, path: Path) -> Ite
     elif isinstance(rest, dict):
         yield from structural_faults(rest, part, (*path, key))
     elif not (rest or schema.get("x-kubernetes-preserve-unknown-fields") or schema.get("x-kubernetes-embedded-resource")):
-        yield Fault((*path, key), Fate.UNKNOWN, "is no field", value=quoted(part, path))
+        yield Fault((*path, key), Fate.UNKNOWN, "is no field")  # and what stands in it is not for a report
 
 
 def _broken_rules(schema: Mapping[str, Any], value: Any, path: Path, unsound: AbstractSet[str | int]) -> Iterator[Fault]:

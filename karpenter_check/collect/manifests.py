@@ -63,15 +63,15 @@ def is_karpenters(kind: str, api_version: str) -> bool:
 
 
 def _templates(value: Any) -> Iterator[str]:
-    """The texts that some program is to fill in, shortened."""
+    """What some program is to fill in, from its braces on, shortened."""
     if isinstance(value, dict):
         for key, part in value.items():
             if "{{" in key:
-                yield key[:60]
+                yield key[key.index("{{") :][:60]
             if key not in _MAY_BE_TEMPLATES:
                 yield from _templates(part)
     elif isinstance(value, list):
         for part in value:
             yield from _templates(part)
     elif isinstance(value, str) and "{{" in value:
-        yield value[:60]
+        yield value[value.index("{{") :][:60]

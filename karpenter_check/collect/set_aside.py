@@ -41,10 +41,13 @@ class _Object(msgspec.Struct, rename="camel"):
 def made_into_objects(files: Iterable[Path]) -> Mapping[Path, str]:
     """Which of a folder's files are no objects, and what they are."""
     found: dict[Path, str] = {}
+    files = tuple(files)
+    where = {file.resolve(): file for file in files}
     for file in files:
         if _KUSTOMIZATION.fullmatch(file.name):
             found[file] = "a kustomization"
-            found |= {(file.parent / name): "a patch" for name in _patches(file)}
+            patches = ((file.parent / name).resolve() for name in _patches(file))
+            found |= {where[patch]: "a patch" for patch in patches if patch in where}
         elif _CHART.fullmatch(file.name):
             found[file] = "about a chart"
         elif _VALUES.fullmatch(file.name) and not _has_objects(file):

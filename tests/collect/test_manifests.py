@@ -9,6 +9,7 @@ import pytest
 from karpenter_check.collect.files import FileInput, read_files
 from karpenter_check.collect.manifests import is_karpenters
 from karpenter_check.collect.refusal import UnreadableInput
+from karpenter_check.collect.set_aside import made_into_objects
 from karpenter_check.snapshot import Coverage, Kind, Ref, Status
 from karpenter_check.snapshot.manifest import Location
 from tests.manifests import FOLDER
@@ -112,6 +113,15 @@ def test_what_objects_are_made_of_is_set_aside(tmp_path: Path) -> None:
         "values.yaml (values of a chart)",
     ]
     assert ([nodepool.name for nodepool in read.snapshot.nodepools], read.snapshot.errors) == (["default"], ())
+
+
+def test_patches_are_found_in_other_folders_too(tmp_path: Path) -> None:
+    (tmp_path / "overlay").mkdir()
+    (tmp_path / "overlay" / "kustomization.yaml").write_text("patches:\n- path: ../patch.yaml\n- path: nowhere.yaml\n")
+
+    files = [tmp_path / "overlay" / "kustomization.yaml", tmp_path / "patch.yaml", tmp_path / "pool.yaml"]
+
+    assert made_into_objects(files) == {files[0]: "a kustomization", files[1]: "a patch"}
 
 
 def test_values_with_objects_are_read(tmp_path: Path) -> None:

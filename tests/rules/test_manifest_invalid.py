@@ -228,7 +228,7 @@ def test_the_text_of_user_data_and_annotations_is_not_repeated(tmp_path: Path) -
         .replace("  name: default", "  name: default\n  annotations: {note: 12345}")
     )
 
-    found = found_of(tmp_path, f"{nodeclass}  userData: [hunter2]\n  surprise: {{password: hunter2}}\n")
+    found = found_of(tmp_path, f"{nodeclass}  userData: [hunter2]\n  password: hunter2\n")
 
     assert len(found) == 3
     assert not any("hunter2" in repr(finding) or "12345" in repr(finding) for finding in found)
