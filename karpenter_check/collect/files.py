@@ -112,12 +112,12 @@ class _Reader:
     def _take_loose(self, part: Document, source: str) -> None:
         """Take an object that stands by itself. One whose kind nobody told is no object; a template is, and cannot be judged."""
         try:
-            self.gathering.manifests.take(part, head_of(part.raw), source)
+            karpenters = self.gathering.manifests.take(part, head_of(part.raw), source)
         except UnreadableInput as template:
             self.gathering.errors.append(CollectionError(source, str(template).removeprefix(f"{source}: ")))
             return
         try:
-            kind = self.gathering.add_unsorted(part.raw, source)
+            kind = self.gathering.add_unsorted(part.raw, source) or karpenters
         except ValueError as error:
             raise UnreadableInput(f"{source}: {error}") from error
         if kind:

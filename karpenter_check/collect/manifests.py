@@ -11,9 +11,18 @@ from karpenter_check.collect.refusal import UnreadableInput
 from karpenter_check.collect.resources import LEGACY_KINDS
 from karpenter_check.collect.schemas import schema_of
 from karpenter_check.collect.yaml_documents import Document
+from karpenter_check.snapshot import Kind
 from karpenter_check.snapshot.manifest import Location, Manifest
 
 _OWN = LEGACY_KINDS | {"NodePool", "NodeClaim", "NodeOverlay", "EC2NodeClass"}
+_BECAME = {
+    "NodePool": Kind.NODEPOOL,
+    "Provisioner": Kind.NODEPOOL,
+    "NodeOverlay": Kind.NODEPOOL,
+    "NodeClaim": Kind.NODECLAIM,
+    "Machine": Kind.NODECLAIM,
+}
+"""What it is judged with; all others are node classes."""
 _MAY_BE_TEMPLATES = frozenset({"userData", "annotations"})
 """Fields whose text is somebody else's, who may write braces."""
 
@@ -37,8 +46,8 @@ class Manifests:
         )
         return tuple(dict.fromkeys(unknown))
 
-    def take(self, document: Document, head: Head, source: str) -> None:
-        """Note an object. Raises UnreadableInput for one that is a template still: nothing of it can be judged."""
+    def take(self, document: Document, head: Head, source: str) -> Kind | None:
+        """Note an object, and return the kind that one of Karpenter's is, or became, whatever its version. Raises UnreadableInput for one that is a template still: nothing of it can be judged."""
         location = Location(source, document.line)
         if is_karpenters(head.kind, head.api_version):
             content = msgspec.json.decode(document.raw)
@@ -52,6 +61,7 @@ class Manifests:
                 self.schemas[head.api_version, head.kind] = schema
         if head.metadata:
             self.locations.setdefault((head.kind, head.metadata.namespace, head.metadata.name), location)
+        return _BECAME.get(head.kind, Kind.NODECLASS) if is_karpenters(head.kind, head.api_version) else None
 
 
 def is_karpenters(kind: str, api_version: str) -> bool:

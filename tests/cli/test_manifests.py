@@ -32,11 +32,19 @@ def document(*arguments: str) -> dict[str, Any]:
         (("-f", str(WRONG), "--fail-on", "none"), Exit.CLEAN),
         (("-f", str(WRONG), "--ignore", "manifest-invalid"), Exit.CLEAN),
         (("-f", str(FOLDER / "nodepool" / "api-version-alpha.yaml")), Exit.FINDINGS),
+        (("-f", str(FOLDER / "nodepool" / "api-version-v1.yaml")), Exit.FINDINGS),
+        (("-f", str(FOLDER / "nodepool" / "name-number.yaml")), Exit.FINDINGS),
         (("-f", str(FOLDER / "nodepool" / "nowhere.yaml")), Exit.USAGE),
     ],
 )
 def test_a_scan_of_manifests_ends_with_what_was_found(arguments: tuple[str, ...], code: Exit) -> None:
     assert scanned(*arguments).exit_code == code
+
+
+def test_an_object_of_the_alpha_api_alone_is_found_too(tmp_path: Path) -> None:
+    (tmp_path / "old.yaml").write_text("apiVersion: karpenter.sh/v1alpha5\nkind: Provisioner\nmetadata: {name: old}\nspec: {}\n")
+
+    assert scanned("-f", str(tmp_path)).exit_code == Exit.FINDINGS
 
 
 def test_every_finding_has_its_file_and_line(tmp_path: Path) -> None:

@@ -41,7 +41,10 @@ spec:
 
 
 def found_in(manifest: Path, version: Version | None = None) -> list[Finding]:
-    return list(manifest_invalid(read_files([manifest], karpenter_version=version).snapshot))
+    snapshot = read_files([manifest], karpenter_version=version).snapshot
+    (run,) = scan(snapshot, [manifest_invalid]).runs
+    assert run.outcome in {Outcome.PASSED, Outcome.FAILED}, run.reason
+    return list(manifest_invalid(snapshot))
 
 
 def found_of(folder: Path, text: str, version: Version | None = None) -> list[Finding]:
