@@ -10,6 +10,7 @@ from typing import Any
 from karpenter_check.finding import Finding, Location, Ref, Severity, fingerprint
 from karpenter_check.rule import AnyRule, NotProven, Stage
 from karpenter_check.snapshot import NO_TIME, Kind, Snapshot, Status
+from karpenter_check.snapshot.coverage import LOOSE_MANIFESTS
 from karpenter_check.snapshot.objects import metadata_of
 from karpenter_check.suppression.ignore import Ignore, IgnoreProblem, IgnoreUse
 
@@ -37,10 +38,13 @@ class RuleRun:
     lacks_only_optional: bool = False
     """Whether all that was not, or not wholly, seen of what it needs is of optional kinds."""
 
+    lacks_a_cluster: bool = False
+    """Whether it was skipped, or did not see all, because the input is manifests: however they are read, they tell no more."""
+
     @property
     def is_gap(self) -> bool:
         """Whether a whole snapshot would have let it be evaluated; without optional kinds it is whole, too."""
-        return not (self.unprovable or self.lacks_only_optional)
+        return not (self.unprovable or self.lacks_only_optional or self.lacks_a_cluster)
 
 
 @dataclass(frozen=True)
@@ -173,15 +177,17 @@ def _order(result: Result) -> tuple[object, ...]:
 
 
 def _run(rule: AnyRule, snapshot: Snapshot, settings: Mapping[str, Any]) -> tuple[RuleRun, Sequence[Finding]]:
-    coverages = [(kind, snapshot.covered(kind)) for kind in sorted(rule.needs)]
+    coverages, loose = [(kind, snapshot.covered(kind)) for kind in sorted(rule.needs)], snapshot.of_manifests
     if rule.of_manifests and any(coverage.loose for _, coverage in coverages):  # what is not in them is not there to be judged
         coverages = [(kind, coverage) for kind, coverage in coverages if coverage.status is not Status.NOT_COLLECTED]
     elif missing := [(kind, coverage) for kind, coverage in coverages if not coverage.sufficient]:
         reason = "; ".join(f"{kind}: {coverage}" for kind, coverage in missing)
         kinds = tuple(kind for kind, _ in missing)
-        return RuleRun(rule, Outcome.SKIPPED, reason, kinds, lacks_only_optional=all(kind.optional for kind in kinds)), ()
+        only_optional = all(kind.optional for kind in kinds)
+        return RuleRun(rule, Outcome.SKIPPED, reason, kinds, lacks_only_optional=only_optional, lacks_a_cluster=loose), ()
     if rule.judges_ages and snapshot.taken_at == NO_TIME:
-        return RuleRun(rule, Outcome.SKIPPED, "nothing in the input carries a time, and it judges ages; --at TIME sets one"), ()
+        reason = "nothing in the input carries a time, and it judges ages; --at TIME sets one"
+        return RuleRun(rule, Outcome.SKIPPED, reason, lacks_a_cluster=loose), ()
     try:
         findings = tuple(rule(snapshot, **settings))
     except NotProven as unproven:
@@ -192,7 +198,15 @@ def _run(rule: AnyRule, snapshot: Snapshot, settings: Mapping[str, Any]) -> tupl
     partial = [(kind, coverage) for kind, coverage in coverages if coverage.status is not Status.COMPLETE]
     reason = "; ".join(f"{kind}: {coverage}" for kind, coverage in partial)
     only_optional = bool(partial) and all(kind.optional for kind, _ in partial)
-    return RuleRun(rule, Outcome.FAILED if findings else Outcome.PASSED, reason, lacks_only_optional=only_optional), findings
+    outcome = Outcome.FAILED if findings else Outcome.PASSED
+    told_all = bool(partial) and all(coverage.reason == LOOSE_MANIFESTS for _, coverage in partial)
+    return RuleRun(
+        rule,
+        outcome,
+        reason,
+        lacks_only_optional=only_optional,
+        lacks_a_cluster=told_all,
+    ), findings
 
 
 _OF_NODEPOOLS = frozenset({Stage.CONTROLLER, Stage.NODEPOOL, Stage.BLOCKER})

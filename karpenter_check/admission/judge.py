@@ -26,7 +26,7 @@ def faults(manifest: Manifest, schema: Mapping[str, Any] | None, version: Versio
     content = {key: part for key, part in manifest.content.items() if key != "status"}
     found = [*version_faults(content, version)]
     unserved = any(fault.fate is Fate.UNSERVED and fault.grave for fault in found)
-    if unserved or any(fault.path == ("apiVersion",) and fault.fate is Fate.REFUSED for fault in found):
+    if unserved or any(fault.path in {("apiVersion",), ("kind",)} and fault.fate is Fate.REFUSED for fault in found):
         return _in_order(found, manifest)  # the fields of another version say nothing
     found += metadata_faults(content, names_nodes=content.get("kind") in _NAMES_NODES)
     if schema:

@@ -8,7 +8,8 @@ from karpenter_check.admission.fault import Fate, Fault, one_of, quoted
 from karpenter_check.admission.own import at, typed
 from karpenter_check.disruption.budget import UnreadableBudget, entries, schedule_of, value
 from karpenter_check.disruption.schedule_mended import mended
-from karpenter_check.scheduling.labels import CAPACITY_TYPE, CAPACITY_TYPES
+from karpenter_check.scheduling.labels import CAPACITY_TYPE, CAPACITY_TYPES, LISTED, provider_of
+from karpenter_check.scheduling.typo import probably_meant
 from karpenter_check.snapshot.clip import clip
 from karpenter_check.snapshot.duration import duration
 from karpenter_check.snapshot.manifest import Path
@@ -41,6 +42,7 @@ def unmeant_faults(content: Mapping[str, Any]) -> Iterator[Fault]:
         if lasts is not None and not lasts:
             wrong = f"is {quoted(span)}: every node expires as soon as it is there, and the next one after it"
             yield Fault(path, Fate.UNMEANT, wrong, "write Never where nodes are not to expire", quoted(span))
+    yield from _of_labels(content)
     if content.get("kind") == "EC2NodeClass":
         yield from _of_user_data(content)
 
@@ -119,10 +121,32 @@ def _of_requirement(requirement: Mapping[str, Any], path: Path) -> Iterator[Faul
         yield Fault((*path, "values"), Fate.UNMEANT, wrong, f"there is {one_of(sorted(CAPACITY_TYPES), 'and')}")
 
 
+def _of_labels(content: Mapping[str, Any]) -> Iterator[Fault]:
+    """Labels that look like one of the provider's: Karpenter refuses all but its own, and a later one than 1.13 may have learnt new ones."""
+    reference = at(content, ("spec", "template", "spec", "nodeClassRef"))
+    group = reference.get("group") if isinstance(reference, dict) else None
+    known = provider_of(group).well_known if isinstance(group, str) and group else frozenset()
+    labels = at(content, ("spec", "template", "metadata", "labels"))
+    keys: list[tuple[str, Path]] = [
+        (str(key), ("spec", "template", "metadata", "labels", key)) for key in (labels if isinstance(labels, dict) else ())
+    ]
+    for path in _REQUIREMENTS:
+        requirements = at(content, path)
+        for place, requirement in enumerate(requirements if isinstance(requirements, list) else ()):
+            if isinstance(requirement, dict) and isinstance(requirement.get("key"), str):
+                keys.append((requirement["key"], (*path, place, "key")))
+    for key, path in keys:
+        right = probably_meant(key, (), known) if key.partition("/")[0] == group else ""
+        if right and key not in known:
+            wrong = f"is {quoted(key)}, a label that Karpenter up to {LISTED} does not know, and refuses"
+            yield Fault(path, Fate.UNMEANT, wrong, f"is {right} meant?", quoted(key))
+
+
 def _of_user_data(content: Mapping[str, Any]) -> Iterator[Fault]:
     """Settings of the VPC CNI, which reads its own DaemonSet's environment; the rest of the text is nobody's business."""
     data = at(content, ("spec", "userData"))
-    told = sorted({found.upper() for found in _OF_THE_CNI.findall(data)}) if isinstance(data, str) else []
+    lines = data.splitlines() if isinstance(data, str) else []
+    told = sorted({found.upper() for line in lines if not line.lstrip().startswith("#") for found in _OF_THE_CNI.findall(line)})
     if told:
         wrong = f"sets {one_of(told, 'and')}, which nothing on the node reads: prefix delegation belongs to the VPC CNI"
         advice = "set it in the environment of DaemonSet kube-system/aws-node, and spec.kubelet.maxPods here"

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from karpenter_check.admission.fault import quoted
+from karpenter_check.admission.fault import one_of, quoted
 from karpenter_check.admission.patterns import PATTERNS
 from karpenter_check.snapshot.clip import clip
 from karpenter_check.snapshot.manifest import Path
@@ -62,7 +62,11 @@ def rewritten(schema: Mapping[str, Any], value: Any) -> str:
     if found in {"integer", "number", "boolean"} and (wanted == "string" or schema.get("x-kubernetes-int-or-string")):
         pattern = schema.get("pattern", "")
         advice = PATTERNS[pattern][1](text) if pattern and not _matches(pattern, text) else ""
-        return advice or ("" if pattern and not _matches(pattern, text) else f'write "{text}", in quotes')
+        if choice := [quoted(one) for one in schema.get("enum", ()) if isinstance(one, str)]:
+            return f"write {one_of(choice)}"
+        return advice or (
+            "" if pattern and not _matches(pattern, text) else f"put it in quotes as it stands: YAML takes it for {text}"
+        )
     if isinstance(value, str) and (
         (wanted == "integer" and value.isdecimal()) or (wanted == "boolean" and value in {"true", "false"})
     ):

@@ -4,13 +4,16 @@ Source: the CustomResourceDefinitions of Karpenter 1.0 to 1.14, compared; `aws:`
 """
 
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any
 
-from karpenter_check.admission.fault import Fate, Fault, quoted
+from karpenter_check.admission.fault import Fate, Fault, one_of, quoted
 from karpenter_check.admission.own import at
 from karpenter_check.snapshot import Version
-from karpenter_check.snapshot.manifest import Path
+from karpenter_check.snapshot.manifest import KARPENTERS_GROUPS, Path
 
+NEWEST = Version(1, 14)
+"""What the schemas in the package are of, and what a manifest is judged as where no version is said."""
 _SERVED: dict[str, tuple[str, ...]] = {
     "NodePool": ("karpenter.sh/v1", "karpenter.sh/v1beta1"),
     "NodeClaim": ("karpenter.sh/v1", "karpenter.sh/v1beta1"),
@@ -67,6 +70,10 @@ def version_faults(content: Mapping[str, Any], version: Version | None) -> Itera
         wrong = f"is {written}, which no Karpenter since 0.33 serves: {kind} became {now}"
         yield Fault(path, Fate.UNSERVED, wrong, "see https://karpenter.sh/docs/upgrading/v1beta1-migration/", written)
         yield from _moves(content, {("spec", field): to for field, to in moves.items()})
+    elif kind not in _SERVED and api_version.partition("/")[0] in KARPENTERS_GROUPS:
+        close = get_close_matches(kind, [*_SERVED, *_ALPHA], n=1, cutoff=0.6)
+        advice = f"is {close[0]} meant?" if close else f"there is {one_of(sorted(_SERVED), 'and')}"
+        yield Fault(("kind",), Fate.REFUSED, f"is {quoted(kind)}, and {written} has no such kind", advice, quoted(kind))
     elif kind in _SERVED and api_version not in _SERVED[kind]:
         yield Fault(path, Fate.REFUSED, f"is {written}, and {kind} is of {_SERVED[kind][0]}", f"write {_SERVED[kind][0]}", written)
     elif api_version.endswith("/v1beta1") and kind in _SERVED and (version is None or version >= _WITHOUT_BETA):

@@ -12,7 +12,7 @@ from karpenter_check.collect.resources import LEGACY_KINDS
 from karpenter_check.collect.schemas import schema_of
 from karpenter_check.collect.yaml_documents import Document
 from karpenter_check.snapshot import Kind
-from karpenter_check.snapshot.manifest import Location, Manifest
+from karpenter_check.snapshot.manifest import KARPENTERS_GROUPS, Location, Manifest
 
 _OWN = LEGACY_KINDS | {"NodePool", "NodeClaim", "NodeOverlay", "EC2NodeClass"}
 _BECAME = {
@@ -67,7 +67,7 @@ class Manifests:
 def is_karpenters(kind: str, api_version: str) -> bool:
     """Whether an object is one of Karpenter's or of a provider's of it, in whatever version; others have kinds of these names, too."""
     group, slash, _ = api_version.rpartition("/")
-    if kind.endswith("NodeClass") and "." in group:
+    if (kind.endswith("NodeClass") and "." in group) or group in KARPENTERS_GROUPS:
         return True
     return kind in _OWN and (not slash or group.startswith("karpenter."))
 

@@ -34,17 +34,24 @@ def places(document: Document) -> Places:
     for path, mark in _walk(node, ()):
         if len(found) >= _MOST:
             break
-        if path in found:
+        if path in found and path[: len(repeated[-1]) if repeated else 0] != (repeated[-1] if repeated else None):
             repeated.append(path)
         found[path] = (mark.line + 1 + above, mark.column + 1)
     return Places(found, tuple(dict.fromkeys(repeated)))
 
 
+def _is_written_in(key: yaml.Node, node: yaml.Node) -> bool:
+    """Whether a mapping has a key itself; what is merged into it (`<<`) stands elsewhere, and what it says itself goes before."""
+    return isinstance(key, yaml.ScalarNode) and node.start_mark.index <= key.start_mark.index < node.end_mark.index
+
+
 def _walk(node: yaml.Node | None, path: Path) -> Iterator[tuple[Path, yaml.Mark]]:
     """Each value below a node; merged ones (`<<`) stand where they are written."""
     if isinstance(node, yaml.MappingNode):
+        own = {key.value for key, _ in node.value if _is_written_in(key, node)}
         for key, value in node.value:
-            if isinstance(key, yaml.ScalarNode):
+            overridden = key.value in own and not _is_written_in(key, node) if isinstance(key, yaml.ScalarNode) else True
+            if not overridden:
                 yield (*path, key.value), key.start_mark
                 yield from _walk(value, (*path, key.value))
     elif isinstance(node, yaml.SequenceNode):

@@ -3,6 +3,7 @@
 https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
 """
 
+import re
 from collections.abc import Iterator
 
 from karpenter_check.finding import Location, Severity
@@ -13,6 +14,8 @@ from karpenter_check.scan import Report, Result
 _COMMANDS = {
     Severity.CRITICAL: "error", Severity.HIGH: "error", Severity.MEDIUM: "warning", Severity.LOW: "notice", Severity.INFO: "notice",
 }  # fmt: skip
+_LINE = re.compile(r"\(line ([0-9]+)")
+"""How what cannot be read says where."""
 _DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 _PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"})
 
@@ -28,8 +31,12 @@ def render_github(report: Report) -> str:
 def _lines(report: Report) -> Iterator[str]:
     for result in report.results:
         yield _annotation(_COMMANDS[result.severity], f"{result.severity} {_what(result)}", _said(result), result.location)
+    files = {error.source for error in report.snapshot.errors} if report.snapshot.of_manifests else set()
     for what, why in not_checked(report):
-        yield _annotation("warning" if report.incomplete else "notice", f"not checked: {what}", why)
+        line = _LINE.search(why)
+        place = Location(what, int(line[1]) if line else 1) if what in files else None
+        missing = report.incomplete and bool(place or not report.snapshot.of_manifests)
+        yield _annotation("warning" if missing else "notice", f"not checked: {what}", why, place)
     for result in report.suppressed:
         reason = f"suppressed: {result.ignored.reason}; " if result.ignored else ""
         yield _annotation("notice", f"suppressed {_what(result)}", reason + _said(result), result.location)

@@ -1,10 +1,12 @@
 """The last words of a report: how much was found, and what was not checked."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from karpenter_check.admission.versions import NEWEST
 from karpenter_check.finding import Severity
-from karpenter_check.scan import Outcome, Report
+from karpenter_check.scan import Outcome, Report, RuleRun
 from karpenter_check.snapshot import NO_TIME, Coverage, Kind, Status
+from karpenter_check.snapshot.coverage import LOOSE_MANIFESTS
 
 _SHORT = 80
 """Characters of a reason that is worth its place."""
@@ -21,7 +23,12 @@ def title(report: Report, version: str) -> str:
         parts.append(f"Kubernetes {snapshot.kubernetes_version}")
     elif snapshot.cluster:  # of a cluster it is looked for; a dump or manifests need not tell it
         parts.append("Kubernetes of unknown version")
-    parts.append(f"Karpenter {snapshot.karpenter_version or 'of unknown version, judged as 1.2 to 1.13'}")
+    unknown = (
+        f"of unknown version, manifests judged as of {NEWEST}"
+        if snapshot.of_manifests
+        else "of unknown version, judged as 1.2 to 1.13"
+    )
+    parts.append(f"Karpenter {snapshot.karpenter_version or unknown}")
     return ", ".join(parts)
 
 
@@ -32,6 +39,9 @@ def counts(report: Report) -> dict[Severity, int]:
 
 def not_checked(report: Report) -> Iterator[tuple[str, str]]:
     """What was not judged, or not wholly, and why: kinds with the rules that need them, other rules, then single objects."""
+    if report.snapshot.of_manifests:
+        yield from _not_checked_of_manifests(report)
+        return
     without: dict[str, list[str]] = {}
     for run in report.runs:
         for kind in run.missing:
@@ -43,11 +53,39 @@ def not_checked(report: Report) -> Iterator[tuple[str, str]]:
     for run in report.runs:
         if run.outcome in {Outcome.SKIPPED, Outcome.ERROR} and not run.missing:
             yield run.rule.slug, f"{'crashed: ' if run.outcome is Outcome.ERROR else ''}{run.reason}"
+    yield from _unread(report)
+
+
+def _unread(report: Report) -> Iterator[tuple[str, str]]:
+    """Single objects and files that could not be read."""
     for error in report.snapshot.errors:
-        yield (
-            f"{error.kind} {error.name}".strip() or error.source,
-            f"{error.message} ({error.source})" if error.source else error.message,
-        )
+        if name := f"{error.kind} {error.name}".strip():
+            yield name, f"{error.message} ({error.source})" if error.source else error.message
+        else:
+            yield error.source, error.message.removeprefix(f"{error.source}: ")
+
+
+def _not_checked_of_manifests(report: Report) -> Iterator[tuple[str, str]]:
+    """What could not be read first; then what is lacking of kinds that are there; at the end the rules that need a cluster, by their number: no manifest would help them."""
+    yield from _unread(report)
+    for kind, coverage in report.snapshot.coverage.items():
+        if coverage.loose and coverage.reason != LOOSE_MANIFESTS:
+            yield str(kind), str(coverage)
+    left_out = [run for run in report.runs if run.outcome in {Outcome.SKIPPED, Outcome.ERROR}]
+    for run in left_out:
+        if run.outcome is Outcome.ERROR or not (run.missing or run.lacks_a_cluster):
+            yield run.rule.slug, f"{'crashed: ' if run.outcome is Outcome.ERROR else ''}{run.reason}"
+    for reason, runs in _by_reason(run for run in left_out if run.lacks_a_cluster).items():
+        number = f"{len(runs)} rule{'s' * (len(runs) != 1)}"
+        yield number, reason or "need to know what is in the cluster, and manifests do not tell"
+
+
+def _by_reason(runs: Iterable[RuleRun]) -> Mapping[str, Sequence[RuleRun]]:
+    """The rules without a cluster, those together that lack kinds, and those that lack something else, by what that is."""
+    found: dict[str, list[RuleRun]] = {}
+    for run in runs:
+        found.setdefault("" if run.missing else run.reason, []).append(run)
+    return found
 
 
 def _gaps(report: Report, without: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:

@@ -25,6 +25,9 @@ _SO = {
     Fate.UNMEANT: "everybody takes the object as it is",
     Fate.UNSERVED: "the API server has no such API, and refuses the object",
 }
+_SO_LATER = (
+    "an API server with Karpenter 1.1 or later has no such API, and refuses the object; --karpenter-version says which it is for"
+)
 _OF_ANY_VERSION = frozenset({"NodePool", "NodeClaim"})
 _MOST_EVIDENCE = 20
 _MOST_TOLD = 5
@@ -94,4 +97,10 @@ def _why(first: Fault, location: Location, others: Sequence[_Placed]) -> str:
         for fault, at in others[:_MOST_TOLD]
     ]
     more = len(others) - _MOST_TOLD
-    return "; ".join([_SO[first.fate], *told, *([f"{more} more"] if more > 0 else [])])
+    return "; ".join(
+        [
+            _SO[first.fate] if first.grave or first.fate is not Fate.UNSERVED else _SO_LATER,
+            *told,
+            *([f"{more} more"] if more > 0 else []),
+        ]
+    )

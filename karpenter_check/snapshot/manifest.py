@@ -11,6 +11,8 @@ from karpenter_check.snapshot.metadata import Ref
 Path: TypeAlias = tuple[str | int, ...]
 """The way to a value: names of fields, keys of maps, places in lists from 0."""
 
+KARPENTERS_GROUPS = frozenset({"karpenter.sh", "karpenter.k8s.aws"})
+"""API groups of which every kind is known; others have theirs from providers that nobody here has listed."""
 STANDARD_INPUT = "standard input"
 """What stands in the place of a file's name."""
 

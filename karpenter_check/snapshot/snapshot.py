@@ -73,6 +73,12 @@ class Snapshot:
     coverage: Mapping[Kind, Coverage] = field(default_factory=dict)
     errors: tuple[CollectionError, ...] = ()
 
+    @property
+    def of_manifests(self) -> bool:
+        """Whether loose manifests are all that it holds: there is no cluster that more could be had of."""
+        seen = [coverage for coverage in self.coverage.values() if coverage.status is not Status.NOT_COLLECTED]
+        return bool(seen) and all(coverage.loose for coverage in seen)
+
     def location_of(self, ref: Ref) -> Location | None:
         """Where an object stands in a file, or None for one of a cluster."""
         return self.locations.get((ref.kind, ref.namespace, ref.name))

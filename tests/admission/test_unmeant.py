@@ -13,6 +13,9 @@ def of_nodepool(**spec: Any) -> list[str]:
     return [f"{fault.field} {fault.wrong}" for fault in found]
 
 
+AWS = {"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": "default"}
+
+
 def expiring(after: str) -> dict[str, Any]:
     return {"spec": {"expireAfter": after}}
 
@@ -33,6 +36,10 @@ def expiring(after: str) -> dict[str, Any]:
         ({"disruption": {"budgets": [{"nodes": "10%"}, {"nodes": "0", "schedule": "@daily", "duration": "1h"}]}}, []),
         ({"disruption": {"budgets": [{"nodes": "1", "schedule": "61 * * * *", "duration": "1h"}]}}, ['spec.disruption.budgets[0].schedule cannot be read by Karpenter, which then lets no node go: schedule "61 * * * *": minute "61": 61 is above 59']),
         ({"disruption": "text", "limits": {}, "template": []}, []),
+        ({"template": {"metadata": {"labels": {"karpenter.k8s.aws/instance-famly": "m5"}}, "spec": {"nodeClassRef": AWS}}}, ['spec.template.metadata.labels[karpenter.k8s.aws/instance-famly] is "karpenter.k8s.aws/instance-famly", a label that Karpenter up to 1.13.0 does not know, and refuses']),
+        ({"template": {"spec": {"nodeClassRef": AWS, "requirements": [{"key": "karpenter.k8s.aws/instance-famly", "operator": "In", "values": ["m5"]}]}}}, ['spec.template.spec.requirements[0].key is "karpenter.k8s.aws/instance-famly", a label that Karpenter up to 1.13.0 does not know, and refuses']),
+        ({"template": {"spec": {"nodeClassRef": AWS, "requirements": [{"key": "karpenter.k8s.aws/brand-new-thing", "operator": "Exists"}]}}}, []),
+        ({"template": {"spec": {"nodeClassRef": AWS, "requirements": [{"key": "example.com/instance-famly", "operator": "Exists"}]}}}, []),
     ],
 )  # fmt: skip
 def test_what_is_hardly_meant_is_told_and_nothing_else(spec: dict[str, Any], said: list[str]) -> None:
@@ -58,3 +65,12 @@ def test_paths_are_said_as_people_say_them() -> None:
 )  # fmt: skip
 def test_values_are_quoted_as_their_manifest_may_have_them(value: object, written: str) -> None:
     assert quoted(value) == written
+
+
+def test_a_comment_in_user_data_sets_nothing() -> None:
+    def told(data: str) -> list[str]:
+        content = {"kind": "EC2NodeClass", "metadata": {"name": "default"}, "spec": {"userData": data}}
+        return [fault.field for fault in unmeant_faults(content)]
+
+    assert told("#!/bin/bash\n  # ENABLE_PREFIX_DELEGATION=true is set on aws-node\necho hi\n") == []
+    assert told("#!/bin/bash\nexport ENABLE_PREFIX_DELEGATION=true # really\n") == ["spec.userData"]
