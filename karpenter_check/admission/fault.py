@@ -27,6 +27,8 @@ class Fate(StrEnum):
     """kubectl refuses the object; whoever does not ask the API server to be strict, as Helm, loses the field."""
     UNREADY = "refused-by-karpenter"
     """The API server takes the object, and Karpenter does not: it is not Ready, or not looked at."""
+    UNREADABLE = "unreadable"
+    """Everybody takes the object, and Karpenter cannot read this part of it, which has it do nothing of the kind."""
     UNMEANT = "not-meant"
     """It is taken, and does not do what it says."""
     UNSERVED = "not-served"

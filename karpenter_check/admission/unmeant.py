@@ -80,14 +80,14 @@ def _of_budgets(content: Mapping[str, Any]) -> Iterator[Fault]:
             wrong = f"cannot be read by Karpenter, which then lets no node go: {clip(str(error), _LONGEST)}"
             written = getattr(entry.budget, field)
             yield Fault(
-                (*path, field), Fate.UNMEANT, wrong, f"write {better}" if better and field == "schedule" else "", quoted(written)
+                (*path, field), Fate.UNREADABLE, wrong, f"write {better}" if better and field == "schedule" else "", quoted(written)
             )
         try:
             value(entry.budget, 100)
         except UnreadableBudget as error:
             yield Fault(
                 (*path, "nodes"),
-                Fate.UNMEANT,
+                Fate.UNREADABLE,
                 f"cannot be read by Karpenter, which then lets no node go: {error}",
                 value=quoted(entry.budget.nodes),
             )

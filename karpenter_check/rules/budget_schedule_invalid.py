@@ -52,6 +52,8 @@ def budget_schedule_invalid(snapshot: Snapshot) -> Iterator[Finding]:
         for entry in entries(nodepool):
             if judged := _judged(snapshot, entry):
                 cause, wrong = judged
+                if snapshot.of_manifests and (cause == UNREADABLE or not entry.budget.duration):
+                    continue  # manifest-invalid tells it, with its line
                 by_cause[cause].append(wrong)
         for cause, found in by_cause.items():
             yield _finding(snapshot, nodepool, cause, sorted(found, key=lambda one: not one.forbids))

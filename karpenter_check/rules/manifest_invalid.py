@@ -16,12 +16,14 @@ _SEVERITY = {
     Fate.UNKNOWN: Severity.HIGH,
     Fate.UNREADY: Severity.HIGH,
     Fate.UNSERVED: Severity.HIGH,
+    Fate.UNREADABLE: Severity.HIGH,
     Fate.UNMEANT: Severity.MEDIUM,
 }
 _SO = {
     Fate.REFUSED: "the API server refuses the object",
     Fate.UNKNOWN: "kubectl refuses the object; a client that does not ask the API server to be strict, such as Helm, loses the field without a word",
     Fate.UNREADY: "the API server takes the object, and Karpenter refuses it",
+    Fate.UNREADABLE: "the API server and Karpenter take the object, and Karpenter cannot read this",
     Fate.UNMEANT: "everybody takes the object as it is",
     Fate.UNSERVED: "the API server has no such API, and refuses the object",
 }

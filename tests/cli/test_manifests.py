@@ -197,3 +197,19 @@ def test_what_manifests_do_not_tell_is_one_line_and_what_cannot_be_read_comes_fi
 def test_manifests_are_judged_as_of_the_newest_karpenter_where_none_is_named() -> None:
     assert scanned("-f", str(PLAIN)).stdout.splitlines()[0].endswith("Karpenter of unknown version, manifests judged as of 1.14.0")
     assert scanned("-f", str(PLAIN), "--karpenter-version", "1.8.1").stdout.splitlines()[0].endswith("Karpenter 1.8.1")
+
+
+def test_a_schedule_that_cannot_be_read_is_told_once_and_with_its_line(tmp_path: Path) -> None:
+    wrong = (FOLDER / "nodepool" / "budget-schedule-sunday-seven.yaml").read_text()
+    alone = (FOLDER / "nodepool" / "budget-schedule-alone.yaml").read_text().replace("name: default", "name: other")
+    (tmp_path / "pools.yaml").write_text(f"{wrong}---\n{alone}")
+
+    found = [
+        (finding["rule"], finding["object"]["name"], finding["severity"]) for finding in document("-f", str(tmp_path))["findings"]
+    ]
+
+    assert found == [
+        ("manifest-invalid", "default", "high"),
+        ("manifest-invalid", "other", "high"),
+        ("nodepool-overlap", "other", "info"),
+    ]

@@ -111,7 +111,7 @@ def test_a_usual_manifest_is_fine() -> None:
         ("nodepool/taint-twice", "high", "spec.template.spec.startupTaints[0] of default is refused: a:NoSchedule is there twice, among taints and startupTaints", ""),
         ("nodepool/expire-after-overflow", "high", 'spec.template.spec.expireAfter of default is "9999999999h", which is no duration that Karpenter can read', ""),
         ("nodepool/class-ref-other-kind", "high", 'spec.template.spec.nodeClassRef.kind of default is "NodeClass", and the kind of karpenter.k8s.aws is EC2NodeClass: Karpenter looks at no object that names another one', "write EC2NodeClass"),
-        ("nodepool/budget-schedule-sunday-seven", "medium", 'spec.disruption.budgets[0].schedule of default cannot be read by Karpenter, which then lets no node go: schedule "0 9 * * 7": day of week "7": 7 is above 6, and Sunday is 0', "write 0 9 * * 0"),
+        ("nodepool/budget-schedule-sunday-seven", "high", 'spec.disruption.budgets[0].schedule of default cannot be read by Karpenter, which then lets no node go: schedule "0 9 * * 7": day of week "7": 7 is above 6, and Sunday is 0', "write 0 9 * * 0"),
         ("nodepool/budgets-empty", "medium", "spec.disruption.budgets of default is empty, which is no limit at all: all nodes may go at once", "leave it out for the default of 10%, or write nodes: 100% where that is meant"),
         ("nodepool/requirement-capacity-type-some-typo", "medium", 'spec.template.spec.requirements[1].values of default has "ondemand", which Karpenter leaves out with a line in its log', "there is on-demand, reserved and spot"),
         ("nodepool/yaml-key-twice", "medium", "spec.weight of default is written twice: kubectl takes the last one, and others refuse the file", "take one of them out"),
