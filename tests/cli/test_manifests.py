@@ -213,3 +213,13 @@ def test_a_schedule_that_cannot_be_read_is_told_once_and_with_its_line(tmp_path:
         ("manifest-invalid", "other", "high"),
         ("nodepool-overlap", "other", "info"),
     ]
+
+
+def test_what_to_do_is_to_edit_the_file_and_to_look_at_it_again(tmp_path: Path) -> None:
+    file = tmp_path / "no limits.yaml"
+    file.write_text(PLAIN.read_text().replace("  limits:\n    cpu: '1000'\n", ""))
+    (finding,) = document("-f", str(file))["findings"]
+
+    assert finding["rule"] == "nodepool-without-limits"
+    assert finding["fix"][0]["text"].startswith(f"edit {file}:1")
+    assert finding["fix"][-1] == {"step": "verify", "command": f"karpenter-check scan -f '{file}' --select nodepool-without-limits"}
